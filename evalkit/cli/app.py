@@ -1,0 +1,199 @@
+"""The commands. Each one's help is its manual page."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from evalkit.cli.boundary import boundary, fail
+
+app = typer.Typer(
+    name="evalkit",
+    help="The release gate for distilled models: may this student replace its teacher?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, and nothing else, on standard output.")]
+
+
+class ReportFormat(StrEnum):
+    """What a report is written as."""
+
+    HTML = "html"
+    MARKDOWN = "md"
+    JSON = "json"
+
+
+class Provider(StrEnum):
+    """Where the model computes; cpu and cuda are strict."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+@app.command()
+def init(
+    data: Annotated[Path, typer.Argument(help="A table of held-out rows: CSV, Parquet or JSONL.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path("gate.yaml"),
+) -> None:
+    """Write a commented gate.yaml from a table's own columns.
+
+    Example: [bold]evalkit init held_out.parquet[/]
+    """
+    with boundary():
+        import datetime
+
+        from evalkit.cli.init_command import write_template
+
+        write_template(data, output, datetime.date.today().isoformat())
+        print(f"{output} is written; fill in teacher, student and cost, then run: evalkit check {output}")
+
+
+@app.command()
+def check(
+    spec: Annotated[Path, typer.Argument(help="The question: gate.yaml.")],
+    run: Annotated[Path | None, typer.Option("--run", help="The run folder; runs/TASK-DIGEST by default.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the whole gate and give its verdict. Killed and started again, it goes on where it stopped.
+
+    Exit code: 0 GO, 1 NO-GO, 2 usage or spec error, 3 INCONCLUSIVE, 4 the gate itself failed, 130 interrupted.
+
+    Example: [bold]evalkit check examples/channel_sentiment/gate.yaml[/]
+    """
+    with boundary():
+        from evalkit.cli.progress import reporter
+        from evalkit.cli.writing import write_reports
+        from evalkit.record.layout import RunFolder
+        from evalkit.spec.loading import load_spec
+        from evalkit.workflow.check import check as run_gate
+        from evalkit.workflow.check import default_run_folder
+
+        loaded = load_spec(spec)
+        root = run or default_run_folder(loaded)
+        print(f"spec {loaded.digest[:12]} is recorded in {root} before anything is evaluated", file=sys.stderr)
+        record = run_gate(loaded, root, reporter())
+        folder = RunFolder(root)
+        write_reports(record, folder)
+        if as_json:
+            print(folder.verdict.read_text(encoding="utf-8"), end="")
+        else:
+            from rich.console import Console
+
+            from evalkit.cli.tables import print_verdict
+
+            print_verdict(record, Console())
+            print(f"report: {folder.report_html}")
+        raise typer.Exit(record.verdict.exit_code)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    form: Annotated[ReportFormat, typer.Option("--format", help="html is written into the run folder.")] = (
+        ReportFormat.HTML
+    ),
+) -> None:
+    """Write a run's report again, from its record alone.
+
+    Example: [bold]evalkit report runs/channel-sentiment-1a2b3c4d --format md[/]
+    """
+    with boundary():
+        from evalkit.cli.writing import write_reports
+        from evalkit.record.layout import RunFolder
+        from evalkit.record.run_record import read_record
+
+        record = read_record(run)
+        folder = RunFolder(run)
+        if form is ReportFormat.JSON:
+            print(folder.record.read_text(encoding="utf-8"), end="")
+            return
+        write_reports(record, folder)
+        if form is ReportFormat.MARKDOWN:
+            print(folder.report_markdown.read_text(encoding="utf-8"), end="")
+        else:
+            print(folder.report_html)
+
+
+@app.command()
+def serve(
+    model_folder: Annotated[Path, typer.Argument(help="manifest.json, model.onnx and tokenizer.json.")],
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
+    threads: Annotated[int, typer.Option(help="Compute threads of one batch.")] = 1,
+    provider: Annotated[Provider, typer.Option(help="Execution provider.")] = Provider.AUTO,
+    max_batch_rows: Annotated[int, typer.Option(help="Texts computed together at most.")] = 16,
+) -> None:
+    """Serve a model folder over HTTP: POST /v1/classify. SIGTERM lets accepted requests finish.
+
+    Example: [bold]evalkit serve runs/channel-sentiment-1a2b3c4d/stages/student-model/KEY/model --port 8080[/]
+    """
+    with boundary():
+        from serving.__main__ import main as serving_main
+
+        arguments = [str(model_folder), "--host", host, "--port", str(port), "--threads", str(threads)]
+        arguments += ["--provider", provider.value, "--max-batch-rows", str(max_batch_rows)]
+        raise typer.Exit(serving_main(arguments))
+
+
+@app.command()
+def load(
+    url: Annotated[str, typer.Argument(help="The server's base address, e.g. http://127.0.0.1:8080.")],
+    requests: Annotated[Path, typer.Option("--requests", help="A table of texts to send.")],
+    rate: Annotated[float, typer.Option(help="Requests a second, Poisson arrivals.")] = 50.0,
+    duration: Annotated[float, typer.Option(help="Seconds.")] = 20.0,
+    warmup: Annotated[float, typer.Option(help="Seconds before that do not count.")] = 2.0,
+    text_column: Annotated[str, typer.Option(help="The column of texts.")] = "text",
+    limit_ms: Annotated[float | None, typer.Option(help="Latency objective at p99.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the raw samples.")] = Path("load"),
+    seed: Annotated[int, typer.Option(help="Seed of the schedule.")] = 1,
+    i_own_this_target: Annotated[bool, typer.Option(help="Needed for any address but loopback.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Load a server open loop and report latency from the intended send time. Exit code 3: void.
+
+    Example: [bold]evalkit load http://127.0.0.1:8080 --requests held_out.parquet --rate 200 --duration 60[/]
+    """
+    with boundary():
+        from rich.console import Console
+
+        from evalkit.cli.load_command import run_load
+        from evalkit.cli.tables import print_figures
+
+        try:
+            figures, void = run_load(
+                url=url,
+                requests=requests,
+                text_column=text_column,
+                rate_rps=rate,
+                duration_s=duration,
+                warmup_s=warmup,
+                limit_ms=limit_ms,
+                output=output,
+                seed=seed,
+                i_own_this_target=i_own_this_target,
+            )
+        except ValueError as error:
+            fail(str(error), 2)
+        if as_json:
+            print(json.dumps({"figures": figures, "void": void}, indent=2))
+        else:
+            rows = [(name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in figures.items()]
+            print_figures(url, rows, Console())
+            for reason in void:
+                print(f"VOID: {reason}")
+        raise typer.Exit(3 if void else 0)
+
+
+def main() -> None:
+    """The entry point of the command line."""
+    app()

@@ -1,0 +1,62 @@
+"""The verdict and a load test as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from evalkit.decision.check import Check, CheckOutcome
+from evalkit.decision.verdict import Outcome
+from evalkit.record.run_record import RunRecord
+
+MARK = {CheckOutcome.PASSED: "● passed", CheckOutcome.FAILED: "■ failed", CheckOutcome.OPEN: "◇ open"}
+COLOUR = {CheckOutcome.PASSED: "green", CheckOutcome.FAILED: "red", CheckOutcome.OPEN: "yellow"}
+OUTCOME_COLOUR = {Outcome.GO: "green", Outcome.NO_GO: "red", Outcome.INCONCLUSIVE: "yellow"}
+MOST_PASSED = 12
+
+
+def print_verdict(record: RunRecord, console: Console) -> None:
+    """The word, the checks that matter, and what to do."""
+    verdict = record.verdict
+    table = Table(title=None, show_edge=False, pad_edge=False)
+    for heading in ("", "claim", "share of margin used"):
+        table.add_column(heading, overflow="fold")
+    for check in _worth_showing(verdict.checks):
+        table.add_row(Text(MARK[check.outcome], style=COLOUR[check.outcome]), _claim(check), _use(check))
+    console.print(table)
+    hidden = len(verdict.checks) - len(_worth_showing(verdict.checks))
+    if hidden:
+        console.print(f"and {hidden} more that passed (all of them are in the report)")
+    console.print(Text(f"\n{verdict.outcome.value}", style=f"bold {OUTCOME_COLOUR[verdict.outcome]}"), end="")
+    why = verdict.deciding.explanation if verdict.deciding else "nothing was required"
+    console.print(f": {why}", highlight=False, markup=False)
+    console.print(verdict.recommendation, highlight=False, markup=False)
+
+
+def _worth_showing(checks: Iterable[Check]) -> list[Check]:
+    """Every check that did not pass, and the tightest of those that did."""
+    ordered = sorted(checks, key=lambda check: check.tested_use_of_margin, reverse=True)
+    shown = [check for check in ordered if check.outcome is not CheckOutcome.PASSED]
+    return shown + [check for check in ordered if check.outcome is CheckOutcome.PASSED][:MOST_PASSED]
+
+
+def _claim(check: Check) -> str:
+    further = f" (about {check.further_needed:,} more {check.counted_in})" if check.further_needed else ""
+    watched = "" if check.requirement.required else " [watched]"
+    return f"{check.explanation}{further}{watched}".replace("[", r"\[")
+
+
+def _use(check: Check) -> str:
+    use = check.use_of_margin
+    return "not measured" if use is None else f"{use.point:.0%} ({use.lower:.0%} to {use.upper:.0%})"
+
+
+def print_figures(title: str, rows: Iterable[tuple[str, str]], console: Console) -> None:
+    """Names and values."""
+    table = Table(title=title, show_header=False, show_edge=False, title_justify="left")
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)

@@ -1,0 +1,15 @@
+"""Reports beside the record they are made from."""
+
+from __future__ import annotations
+
+from reports.html import render_html
+from reports.markdown import render_markdown
+
+from evalkit.record.layout import RunFolder, write_text
+from evalkit.record.run_record import RunRecord
+
+
+def write_reports(record: RunRecord, folder: RunFolder) -> None:
+    """report.html and report.md in the run folder."""
+    write_text(folder.report_html, render_html(record))
+    write_text(folder.report_markdown, render_markdown(record))

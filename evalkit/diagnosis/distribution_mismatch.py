@@ -1,0 +1,113 @@
+"""Distribution mismatch: can a classifier tell held-out texts from production texts?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.diagnosis.finding import FailureMode, Finding
+from evalkit.stats.interval import Estimate, Interval, NotEstimable
+from evalkit.stats.measurement import ALL_ROWS, Measurement
+
+FEWEST_TEXTS = 200
+MOST_TEXTS = 2000
+FOLDS = 5
+REPLICATES = 500
+ALARM_AUC = 0.55
+PRACTICE = "draw the held-out set and the training text anew from production inputs, then repeat the gate"
+
+
+def distribution_mismatch(
+    held_out: Sequence[str], production: Sequence[str], level: float, rng: np.random.Generator
+) -> Finding:
+    """Classifier two-sample test on word and character TF-IDF; fires when the AUC's lower bound is above 0.55.
+
+    The AUC is out of fold (5 folds), its interval a percentile bootstrap over texts. At most 2,000 texts of
+    each side, drawn by ``rng``. Source: Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
+    """
+    value = _auc(held_out, production, level, rng)
+    fired = isinstance(value, Interval) and value.lower > ALARM_AUC
+    return Finding(
+        failure_mode=FailureMode.DISTRIBUTION_MISMATCH,
+        measurement=Measurement(
+            name="held_out_against_production_auc",
+            subpopulation=ALL_ROWS,
+            unit="area under the curve",
+            value=value,
+            evidence="findings.json",
+        ),
+        fired=fired,
+        explanation=_explain(value),
+        corrective_practice=PRACTICE,
+    )
+
+
+def _auc(held_out: Sequence[str], production: Sequence[str], level: float, rng: np.random.Generator) -> Estimate:
+    smaller = min(len(held_out), len(production))
+    if smaller < FEWEST_TEXTS:
+        return NotEstimable(
+            reason=f"{smaller} texts on the smaller side; {FEWEST_TEXTS} are needed",
+            n=smaller,
+            n_needed=FEWEST_TEXTS,
+        )
+    texts = _draw(held_out, rng) + _draw(production, rng)
+    sides = np.repeat([0, 1], [min(len(held_out), MOST_TEXTS), min(len(production), MOST_TEXTS)])
+    scores = _out_of_fold(texts, sides, int(rng.integers(2**31)))
+    return _bootstrap(scores, sides, level, rng)
+
+
+def _draw(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
+    chosen = rng.permutation(len(texts))[:MOST_TEXTS]
+    return [texts[index] for index in chosen]
+
+
+def _out_of_fold(texts: list[str], sides: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.pipeline import make_pipeline
+
+    model = make_pipeline(TfidfVectorizer(sublinear_tf=True, min_df=2), LogisticRegression(max_iter=500))
+    folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
+    scores = cross_val_predict(model, texts, sides, cv=folds, method="predict_proba")
+    return np.asarray(scores[:, 1], dtype=np.float64)
+
+
+def _bootstrap(
+    scores: NDArray[np.float64], sides: NDArray[np.int64], level: float, rng: np.random.Generator
+) -> Interval:
+    first, second = scores[sides == 0], scores[sides == 1]
+    drawn = [area(rng.choice(first, len(first)), rng.choice(second, len(second))) for _ in range(REPLICATES)]
+    tail = (1.0 - level) / 2.0
+    lower, upper = np.quantile(drawn, [tail, 1.0 - tail])
+    return Interval(
+        point=area(first, second),
+        lower=float(lower),
+        upper=float(upper),
+        level=level,
+        n=len(scores),
+        method=f"out-of-fold AUC, percentile bootstrap ({REPLICATES})",
+    )
+
+
+def area(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float:
+    """Area under the ROC curve: P(positive > negative) + ½ P(equal).
+
+    >>> area(np.array([0.1, 0.4]), np.array([0.35, 0.8]))
+    0.75
+    """
+    ordered = np.sort(negative)
+    below = np.searchsorted(ordered, positive, side="left")
+    ties = np.searchsorted(ordered, positive, side="right") - below
+    return float((below + 0.5 * ties).sum() / (len(negative) * len(positive)))
+
+
+def _explain(value: Estimate) -> str:
+    if isinstance(value, NotEstimable):
+        return f"not measured: {value.reason}"
+    return (
+        f"a classifier tells held-out from production texts with AUC {value.point:.2f} "
+        f"({value.lower:.2f} to {value.upper:.2f}; 0.5 = not at all, alarm when the lower bound is above {ALARM_AUC})"
+    )

@@ -1,0 +1,130 @@
+"""Everything a report may say about a run, in one versioned file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from evalkit.data.subpopulations import Infeasible
+from evalkit.decision.verdict import Verdict
+from evalkit.diagnosis.finding import Finding
+from evalkit.errors import RunFolderError
+from evalkit.record.layout import RunFolder, write_text
+from evalkit.stats.measurement import Measurement
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """What makes the run repeatable."""
+
+    evalkit_version: str
+    spec_digest: str
+    spec_recorded_at: str
+    decided_at: str
+    seed: int
+    data_digests: dict[str, str]
+    model_versions: dict[str, str]
+    execution_provider: str | None
+    hardware: dict[str, Any]
+    packages: dict[str, str]
+    command: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSummary:
+    """One side of the comparison. ``parameters`` and ``megabytes`` are None for recorded predictions."""
+
+    role: str
+    source: str
+    version: str
+    parameters: int | None
+    megabytes: float | None
+    parity: dict[str, Any] | None
+    training: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadReport:
+    """One model under load: the figures, or the reasons why the measurement is void."""
+
+    role: str
+    rate_rps: float
+    requests: int
+    figures: dict[str, float]
+    void_reasons: tuple[str, ...]
+    measured_at: str
+    pinning: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A held-out row that the teacher gets right and the student wrong."""
+
+    row_id: str
+    text: str
+    label: str
+    teacher: str
+    student: str
+    subpopulation: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageLine:
+    """How long a stage took when it was done, and whether this run found it finished."""
+
+    name: str
+    key: str
+    seconds: float
+    finished_at: str
+    reused: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """The run record: evidence, verdict and signature."""
+
+    schema_version: int
+    task: dict[str, Any]
+    verdict: Verdict
+    measurements: tuple[Measurement, ...]
+    findings: tuple[Finding, ...]
+    too_small: tuple[Infeasible, ...]
+    data: dict[str, Any]
+    models: tuple[ModelSummary, ...]
+    loads: tuple[LoadReport, ...]
+    cost: dict[str, Any] | None
+    examples: tuple[Example, ...]
+    stages: tuple[StageLine, ...]
+    spec: dict[str, Any]
+    signature: Signature
+
+
+def write_record(run: RunFolder, record: RunRecord) -> None:
+    """record.json, and verdict.json with the verdict alone."""
+    from pydantic import TypeAdapter
+
+    write_text(run.record, TypeAdapter(RunRecord).dump_json(record, indent=2).decode() + "\n")
+    write_text(run.verdict, TypeAdapter(Verdict).dump_json(record.verdict, indent=2).decode() + "\n")
+
+
+def read_record(root: Path) -> RunRecord:
+    """The record of a run folder. Raises RunFolderError where there is none or it is of another version."""
+    from pydantic import TypeAdapter, ValidationError
+
+    run = RunFolder(root)
+    if not run.record.is_file():
+        raise RunFolderError(f"{root} holds no finished run (no record.json); run `evalkit check` first")
+    try:
+        record = TypeAdapter(RunRecord).validate_json(run.record.read_bytes())
+    except ValidationError as error:
+        raise RunFolderError(
+            f"{run.record} is damaged or of another version ({error.error_count()} problems)"
+        ) from error
+    if record.schema_version != SCHEMA_VERSION:
+        raise RunFolderError(
+            f"{run.record} has schema version {record.schema_version}; this evalkit reads {SCHEMA_VERSION}"
+        )
+    return record

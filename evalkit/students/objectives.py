@@ -1,0 +1,50 @@
+"""Response-based distillation: the student matches the teacher's softened probabilities."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+
+def soft_targets(teacher_log_probabilities: Tensor, temperature: float) -> Tensor:
+    """Teacher probabilities [rows, labels] at ``temperature``.
+
+    Log-probabilities are logits up to a constant per row, which the softmax removes.
+    """
+    return functional.softmax(teacher_log_probabilities / temperature, dim=-1)
+
+
+def soft_loss(student_logits: Tensor, teacher_log_probabilities: Tensor, temperature: float) -> Tensor:
+    """T² · KL(teacher ‖ student) at temperature T, one value a row [rows].
+
+    T² keeps the gradient's size independent of T. Source: Hinton, Vinyals, Dean 2015, section 2.
+    """
+    targets = soft_targets(teacher_log_probabilities, temperature)
+    student = functional.log_softmax(student_logits / temperature, dim=-1)
+    return temperature**2 * functional.kl_div(student, targets, reduction="none").sum(-1)
+
+
+def response_loss(
+    student_logits: Tensor,
+    teacher_log_probabilities: Tensor,
+    labels: Tensor,
+    *,
+    temperature: float,
+    soft_weight: float,
+    hard_weight: float,
+) -> Tensor:
+    """Mean over rows of soft_weight · T² · KL + hard_weight · cross-entropy with the true label.
+
+    ``labels`` [rows] holds −1 where a row has no true label: such a row has its soft term alone, with
+    weight soft_weight + hard_weight, so that every row pulls equally hard.
+    """
+    labelled = labels >= 0
+    soft = soft_loss(student_logits, teacher_log_probabilities, temperature)
+    hard = functional.cross_entropy(student_logits, labels.clamp(min=0), reduction="none")
+    both = soft_weight * soft + hard_weight * hard
+    return both.where(labelled, (soft_weight + hard_weight) * soft).mean()
+
+
+def hard_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean cross-entropy with the true labels: training without a teacher."""
+    return functional.cross_entropy(student_logits, labels)

@@ -1,0 +1,104 @@
+"""Both models answer the held-out rows, through the engine that serves them; the answers are put side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from evalkit.errors import InvalidComparison
+from evalkit.predictions.aligned import STUDENT, TEACHER, Answers, aligned_table, refuse_other_labels
+from evalkit.predictions.recorded import read_recorded
+from evalkit.record.layout import write_json
+from evalkit.record.stages import StageResult, file_digest
+from evalkit.workflow.gate import Gate
+from evalkit.workflow.inputs import Inputs
+from evalkit.workflow.models import ServableModel, every_core
+
+VERSION = 1
+CHUNK_TEXTS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """A model that answers, or the file in which its answers are recorded."""
+
+    role: str
+    version: str
+    model: ServableModel | None
+    recorded: Path | None
+
+
+def side(gate: Gate, role: str, model: ServableModel | None) -> Side:
+    """The teacher's or the student's side of the comparison."""
+    if model is not None:
+        return Side(role=role, version=model.version, model=model, recorded=None)
+    stated = gate.spec.teacher.recorded if role == TEACHER else gate.spec.student.recorded
+    assert stated is not None
+    path = gate.loaded.resolve(stated)
+    if not path.is_file():
+        raise InvalidComparison(f"{role}.recorded {path} does not exist; correct the path in {gate.loaded.path}")
+    return Side(role=role, version=file_digest(path)[:12], model=None, recorded=path)
+
+
+def refuse_incomparable(gate: Gate, teacher: Side, student: Side) -> None:
+    """Raises InvalidComparison for other labels, another order of labels, or one model on both sides."""
+    task = gate.spec.task.labels
+    known = [each.model.manifest.labels if each.model else None for each in (teacher, student)]
+    refuse_other_labels(task, known[0] or known[1] or task, known[1] or known[0] or task)
+    if teacher.version == student.version:
+        raise InvalidComparison(
+            f"teacher and student are the same model (version {teacher.version}); a model compared with itself "
+            "proves nothing"
+        )
+
+
+def predict(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> tuple[StageResult, pd.DataFrame]:
+    """The aligned table of predictions, predictions.parquet."""
+
+    def work(folder: Path) -> None:
+        teacher_answers = _answers(gate, inputs, teacher, 0.0, 0.8)
+        student_answers = _answers(gate, inputs, student, 0.8, 0.2)
+        table = aligned_table(inputs.held_out, gate.spec.task.labels, teacher_answers, student_answers)
+        table.to_parquet(folder / "predictions.parquet", index=False)
+        truncated = {TEACHER: teacher_answers.truncated, STUDENT: student_answers.truncated}
+        write_json(folder / "predictions.json", {"rows": len(table), "truncated_texts": truncated})
+
+    result = gate.stage(
+        "predictions",
+        VERSION,
+        {
+            "held_out": inputs.digests["held_out"],
+            "columns": gate.spec.data.columns.model_dump(),
+            "labels": gate.spec.task.labels,
+            "teacher": teacher.version,
+            "student": student.version,
+            "provider": gate.spec.serve.provider,
+        },
+        work,
+    )
+    return result, pd.read_parquet(result.folder / "predictions.parquet")
+
+
+def _answers(gate: Gate, inputs: Inputs, asked: Side, start: float, span: float) -> Answers:
+    labels = gate.spec.task.labels
+    if asked.recorded is not None:
+        id_column = gate.spec.data.columns.id
+        return read_recorded(asked.recorded, asked.role, id_column, inputs.held_out, labels)
+    assert asked.model is not None
+    from evalkit.packaging.export import open_engine
+
+    engine = open_engine(asked.model.folder, gate.spec.serve.provider, every_core())
+    texts = inputs.held_out.texts
+    probabilities, truncated = [], 0
+    for at in range(0, len(texts), CHUNK_TEXTS):
+        answered: Any = engine.classify(texts[at : at + CHUNK_TEXTS])
+        probabilities.append(answered.probabilities)
+        truncated += int(answered.truncated.sum())
+        done = min(at + CHUNK_TEXTS, len(texts))
+        gate.reporter.progress(start + span * done / len(texts), f"{asked.role}: {done:,} of {len(texts):,} texts")
+    in_task_order = np.concatenate(probabilities)[:, [engine.labels.index(label) for label in labels]]
+    return Answers(predicted=in_task_order.argmax(1), probabilities=in_task_order, truncated=truncated)

@@ -1,0 +1,140 @@
+"""The first stage: the tables are read, checked and counted before any model is touched."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from evalkit.data.dataset import Rows, held_out_rows, training_rows
+from evalkit.data.leakage import leakage, refuse_leakage
+from evalkit.data.reading import read_table, require_columns
+from evalkit.data.subpopulations import Group, Infeasible, groups, infeasible, refuse_infeasible
+from evalkit.errors import DataError
+from evalkit.record.layout import write_json
+from evalkit.record.stages import file_digest
+from evalkit.spec.loading import LoadedSpec
+from evalkit.stats.sample_size import feasibility_floor
+from evalkit.workflow.gate import Gate
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The checked tables, read when first asked for; ``digests`` names the files they come from."""
+
+    loaded: LoadedSpec
+    digests: dict[str, str]
+
+    @cached_property
+    def held_out(self) -> Rows:
+        spec = self.loaded.spec
+        table = read_table(self.loaded.resolve(spec.data.held_out), "data.held_out")
+        return held_out_rows(table, spec.data.columns, spec.task.labels)
+
+    @cached_property
+    def train(self) -> Rows | None:
+        spec = self.loaded.spec
+        if spec.data.train is None:
+            return None
+        table = read_table(self.loaded.resolve(spec.data.train), "data.train")
+        return training_rows(table, spec.data.columns, spec.task.labels)
+
+    @cached_property
+    def production(self) -> tuple[str, ...] | None:
+        spec = self.loaded.spec
+        if spec.data.production is None:
+            return None
+        table = read_table(self.loaded.resolve(spec.data.production), "data.production")
+        require_columns(table, [spec.data.columns.text], "data.production")
+        return tuple(table[spec.data.columns.text].dropna().astype(str))
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        spec = self.loaded.spec
+        margin = spec.requirements.quality.subpopulation_margin
+        return groups(self.held_out.table, spec.subpopulations.by, margin)
+
+    @cached_property
+    def too_small(self) -> tuple[Infeasible, ...]:
+        return infeasible(self.groups, self.loaded.spec.requirements.confidence)
+
+
+def check_inputs(gate: Gate) -> tuple[Inputs, dict[str, Any]]:
+    """Reads, checks and counts the tables. Raises DataError before anything expensive starts."""
+    inputs = Inputs(loaded=gate.loaded, digests=_digests(gate.loaded))
+    spec = gate.spec
+
+    def work(folder: Path) -> None:
+        write_json(folder / "data.json", _checked(inputs))
+
+    result = gate.stage(
+        "data",
+        VERSION,
+        {
+            "digests": inputs.digests,
+            "columns": spec.data.columns.model_dump(),
+            "labels": spec.task.labels,
+            "max_leakage": spec.data.max_leakage,
+            "subpopulations": spec.subpopulations.model_dump(),
+            "margins": spec.requirements.quality.model_dump(),
+            "confidence": spec.requirements.confidence,
+        },
+        work,
+    )
+    counted: dict[str, Any] = result.read("data.json")
+    return inputs, counted
+
+
+def _digests(loaded: LoadedSpec) -> dict[str, str]:
+    data = loaded.spec.data
+    named = {"held_out": data.held_out, "train": data.train, "production": data.production}
+    digests = {}
+    for name, path in named.items():
+        if path is not None:
+            full = loaded.resolve(path)
+            if not full.is_file():
+                raise DataError(f"data.{name} {full} does not exist; correct the path in {loaded.path}")
+            digests[name] = file_digest(full)
+    return digests
+
+
+def _checked(inputs: Inputs) -> dict[str, Any]:
+    spec = inputs.loaded.spec
+    held_out, train = inputs.held_out, inputs.train
+    _refuse_overall_infeasible(len(held_out), inputs)
+    if spec.subpopulations.small == "refuse":
+        refuse_infeasible(inputs.too_small)
+    counted: dict[str, Any] = {
+        "held_out_rows": len(held_out),
+        "held_out_by_label": _by_label(held_out, spec.task.labels),
+        "groups": [
+            {"name": group.name, "n": group.n, "margin": group.margin, "required": group.required}
+            for group in inputs.groups
+        ],
+    }
+    if train is not None:
+        found = leakage(train.texts, held_out.texts)
+        refuse_leakage(found, spec.data.max_leakage)
+        counted["train_rows"] = len(train)
+        counted["train_unlabelled_rows"] = int((train.labels < 0).sum())
+        counted["leakage"] = {**asdict(found), "share": found.share}
+    if inputs.production is not None:
+        counted["production_rows"] = len(inputs.production)
+    return counted
+
+
+def _refuse_overall_infeasible(rows: int, inputs: Inputs) -> None:
+    bar = inputs.loaded.spec.requirements
+    needed = feasibility_floor(bar.quality.overall_margin, bar.confidence)
+    if rows < needed:
+        raise DataError(
+            f"data.held_out has {rows} rows; no student can be shown within requirements.quality.overall_margin "
+            f"{bar.quality.overall_margin:g} on fewer than {needed}. Collect rows or widen the margin"
+        )
+
+
+def _by_label(rows: Rows, labels: tuple[str, ...]) -> dict[str, int]:
+    return {label: int((rows.labels == index).sum()) for index, label in enumerate(labels)}

@@ -1,0 +1,173 @@
+"""The run record is put together from what the stages left."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import shutil
+from typing import Any
+
+import pandas as pd
+
+from evalkit.cost.per_request import break_even_requests
+from evalkit.data.subpopulations import Group
+from evalkit.decision.verdict import Verdict
+from evalkit.predictions.aligned import STUDENT, TEACHER
+from evalkit.quality.paired_gap import GAP, right
+from evalkit.record.hardware import hardware, packages
+from evalkit.record.layout import utc_now
+from evalkit.record.run_record import (
+    SCHEMA_VERSION,
+    Example,
+    LoadReport,
+    ModelSummary,
+    RunRecord,
+    Signature,
+    StageLine,
+)
+from evalkit.record.stages import StageResult
+from evalkit.stats.interval import Interval
+from evalkit.stats.measurement import ALL_ROWS, Measurement
+from evalkit.workflow.answering import Side
+from evalkit.workflow.gate import Gate
+from evalkit.workflow.inputs import Inputs
+from evalkit.workflow.judging import Judged
+
+MOST_EXAMPLES = 8
+LONGEST_EXAMPLE = 500
+
+
+def put_together(
+    gate: Gate,
+    inputs: Inputs,
+    counted: dict[str, Any],
+    sides: tuple[Side, Side],
+    predictions: tuple[StageResult, pd.DataFrame],
+    judged: Judged,
+    loads: tuple[LoadReport, ...],
+    measurements: tuple[Measurement, ...],
+    verdict: Verdict,
+    recorded_at: str,
+) -> RunRecord:
+    """The record of a finished run; its predictions are laid at the top of the run folder."""
+    result, table = predictions
+    shutil.copy2(result.folder / "predictions.parquet", gate.run.predictions)
+    return RunRecord(
+        schema_version=SCHEMA_VERSION,
+        task=gate.spec.task.model_dump(mode="json"),
+        verdict=verdict,
+        measurements=measurements,
+        findings=judged.findings,
+        too_small=inputs.too_small,
+        data={**counted, **result.read("predictions.json")},
+        models=tuple(_summary(each) for each in sides),
+        loads=loads,
+        cost=_cost(gate, measurements),
+        examples=_examples(inputs, table, verdict, measurements),
+        stages=tuple(
+            StageLine(
+                name=each.name,
+                key=each.key,
+                seconds=each.seconds,
+                finished_at=each.finished_at,
+                reused=each.reused,
+            )
+            for each in gate.done
+        ),
+        spec=gate.spec.model_dump(mode="json"),
+        signature=_signature(gate, inputs, sides, loads, recorded_at),
+    )
+
+
+def _summary(one: Side) -> ModelSummary:
+    model = one.model
+    if model is None:
+        return ModelSummary(
+            role=one.role,
+            source=f"recorded predictions ({one.recorded.name if one.recorded else ''})",
+            version=one.version,
+            parameters=None,
+            megabytes=None,
+            parity=None,
+            training=None,
+        )
+    return ModelSummary(
+        role=one.role,
+        source=model.source,
+        version=one.version,
+        parameters=model.parameters,
+        megabytes=model.megabytes,
+        parity=model.parity,
+        training=model.training,
+    )
+
+
+def _cost(gate: Gate, measurements: tuple[Measurement, ...]) -> dict[str, Any] | None:
+    cost = gate.spec.cost
+    if cost is None:
+        return None
+    values = {each.name: each.value for each in measurements}
+    teacher, student = values["teacher_usd_per_million_requests"], values["student_usd_per_million_requests"]
+    stated: dict[str, Any] = cost.model_dump(mode="json")
+    stated["break_even_requests"] = break_even_requests(cost, teacher, student)
+    if cost.monthly_requests is not None:
+        stated["monthly_usd"] = {
+            role: value.point * cost.monthly_requests / 1e6
+            for role, value in ((TEACHER, teacher), (STUDENT, student))
+            if isinstance(value, Interval)
+        }
+    return stated
+
+
+def _examples(
+    inputs: Inputs, table: pd.DataFrame, verdict: Verdict, measurements: tuple[Measurement, ...]
+) -> tuple[Example, ...]:
+    """Rows that the teacher gets right and the student wrong, in the subpopulation that needs looking at."""
+    group = _worst_group(inputs.groups, verdict, measurements)
+    rows = table if group is None else table.iloc[group.rows]
+    lost = rows[right(rows, TEACHER) & ~right(rows, STUDENT)]
+    sure = [name for name in table.columns if name.startswith(f"{STUDENT}_probability_")]
+    if sure:
+        lost = lost.assign(_sure=lost[sure].max(axis=1)).sort_values("_sure", ascending=False)
+    text = dict(zip(inputs.held_out.ids, inputs.held_out.texts, strict=True))
+    shown = lost[["row_id", "row_label", TEACHER, STUDENT]].head(MOST_EXAMPLES).astype(str)
+    return tuple(
+        Example(
+            row_id=row_id,
+            text=text[row_id][:LONGEST_EXAMPLE],
+            label=label,
+            teacher=teacher,
+            student=student,
+            subpopulation=ALL_ROWS if group is None else group.name,
+        )
+        for row_id, label, teacher, student in shown.to_numpy().tolist()
+    )
+
+
+def _worst_group(groups: tuple[Group, ...], verdict: Verdict, measurements: tuple[Measurement, ...]) -> Group | None:
+    by_name = {group.name: group for group in groups}
+    if verdict.deciding is not None and verdict.deciding.requirement.subpopulation in by_name:
+        return by_name[verdict.deciding.requirement.subpopulation]
+    gaps = {
+        each.subpopulation: each.value.point
+        for each in measurements
+        if each.name == GAP and each.subpopulation in by_name and isinstance(each.value, Interval)
+    }
+    return by_name[min(gaps, key=gaps.__getitem__)] if gaps else None
+
+
+def _signature(
+    gate: Gate, inputs: Inputs, sides: tuple[Side, Side], loads: tuple[LoadReport, ...], recorded_at: str
+) -> Signature:
+    return Signature(
+        evalkit_version=importlib.metadata.version("evalkit-gate"),
+        spec_digest=gate.loaded.digest,
+        spec_recorded_at=recorded_at,
+        decided_at=utc_now(),
+        seed=gate.spec.seed,
+        data_digests=inputs.digests,
+        model_versions={each.role: each.version for each in sides},
+        execution_provider=loads[0].pinning["provider"] if loads else None,
+        hardware=hardware(),
+        packages=packages(),
+        command=f"evalkit check {gate.loaded.path.name}",
+    )

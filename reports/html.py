@@ -1,0 +1,24 @@
+"""The verdict page: one self-contained file that needs no network and no script."""
+
+from __future__ import annotations
+
+import jinja2
+
+from evalkit.record.run_record import RunRecord
+from reports.chart import margin_plot
+from reports.view import page_of
+
+TEMPLATES = jinja2.Environment(
+    loader=jinja2.PackageLoader("reports"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render_html(record: RunRecord) -> str:
+    """The record as one HTML page, with style and drawing inline."""
+    page = page_of(record)
+    plot = margin_plot(page.plot.rows) if page.plot.rows else None
+    return TEMPLATES.get_template("page.html").render(page=page, plot=plot)

@@ -1,0 +1,134 @@
+"""What must hold before any effect means something."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
+from reports import numbers
+from reports.states import BROKEN, HOLDS, LOOK, NOT_MEASURED, VOID, State
+from reports.words import one_line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One precondition: whether it holds, and the figure that says so."""
+
+    state: State
+    name: str
+    text: str
+
+
+def validity(record: RunRecord) -> tuple[Condition, ...]:
+    """Every precondition, each with its state; one that was not looked at says so."""
+    return (
+        _models_differ(record),
+        _pairing(record.data),
+        _leakage(record),
+        *(_truncated(record, model) for model in record.models),
+        *(_parity(model) for model in record.models),
+        *_load_conditions(record),
+    )
+
+
+def _models_differ(record: RunRecord) -> Condition:
+    versions = record.signature.model_versions
+    teacher, student = versions.get("teacher"), versions.get("student")
+    name = "Models differ"
+    if teacher is None or student is None:
+        return Condition(state=NOT_MEASURED, name=name, text="a version is not recorded")
+    if teacher == student:
+        return Condition(state=BROKEN, name=name, text=f"both are {one_line(teacher)}")
+    return Condition(state=HOLDS, name=name, text=f"teacher {one_line(teacher)}, student {one_line(student)}")
+
+
+def _pairing(data: dict[str, Any]) -> Condition:
+    rows, paired = data.get("held_out_rows"), data.get("rows")
+    name = "Pairing complete"
+    if rows is None or paired is None:
+        return Condition(state=NOT_MEASURED, name=name, text="the number of paired rows is not recorded")
+    text = f"both models answered {numbers.count(paired)} of {numbers.count(rows)} held-out rows"
+    return Condition(state=HOLDS if rows == paired else BROKEN, name=name, text=text)
+
+
+def _leakage(record: RunRecord) -> Condition:
+    found, name = record.data.get("leakage"), "Leakage"
+    if found is None:
+        return Condition(state=NOT_MEASURED, name=name, text="no training table was given to compare with")
+    allowed = record.spec.get("data", {}).get("max_leakage", 0.0)
+    text = (
+        f"{numbers.count(found['leaked'])} of {numbers.count(found['held_out'])} held-out texts "
+        f"({numbers.percent(found['share'], 2)}) also stand in train; allowed {numbers.stated(100 * allowed)} %"
+    )
+    return Condition(state=HOLDS if found["share"] <= allowed else BROKEN, name=name, text=text)
+
+
+def _truncated(record: RunRecord, model: ModelSummary) -> Condition:
+    name = f"Texts whole, {model.role}"
+    cut, rows = record.data.get("truncated_texts", {}).get(model.role), record.data.get("rows")
+    if is_recorded(model) or cut is None or rows is None:
+        return Condition(state=NOT_MEASURED, name=name, text="recorded predictions do not say what was cut")
+    text = f"{numbers.count(cut)} of {numbers.count(rows)} texts were cut at the length limit"
+    return Condition(state=LOOK if cut else HOLDS, name=name, text=text)
+
+
+def _parity(model: ModelSummary) -> Condition:
+    name, parity = f"ONNX equals torch, {model.role}", model.parity
+    if parity is None:
+        why = "recorded predictions, no model" if is_recorded(model) else "given as ONNX, without its torch original"
+        return Condition(state=NOT_MEASURED, name=name, text=why)
+    difference, tolerance = parity["largest_logit_difference"], parity["tolerance"]
+    text = (
+        f"logits differ by at most {difference:.1e} on {numbers.count(parity['texts'])} texts "
+        f"(allowed {tolerance:.0e}); {numbers.count(parity['label_flips'])} labels flip"
+    )
+    if difference > tolerance:
+        return Condition(state=BROKEN, name=name, text=text)
+    return Condition(state=LOOK if parity["label_flips"] else HOLDS, name=name, text=text)
+
+
+def _load_conditions(record: RunRecord) -> Iterator[Condition]:
+    if not record.loads:
+        yield Condition(state=NOT_MEASURED, name="Load", text="no model was loaded, so there is no latency")
+        return
+    yield _provider(record)
+    for load in record.loads:
+        if load.void_reasons:
+            reasons = " ".join(one_line(reason) for reason in load.void_reasons)
+            yield Condition(state=VOID, name=f"Load, {load.role}", text=reasons)
+        else:
+            yield _served_labels(load)
+            yield _kept_up(load)
+
+
+def _provider(record: RunRecord) -> Condition:
+    asked = record.spec.get("serve", {}).get("provider", "auto")
+    used = {str(load.pinning.get("provider")) for load in record.loads}
+    text = f"asked {asked}, ran on {', '.join(sorted(used))}"
+    good = len(used) == 1 and (asked == "auto" or used == {asked})
+    return Condition(state=HOLDS if good else BROKEN, name="Execution provider", text=one_line(text))
+
+
+def _served_labels(load: LoadReport) -> Condition:
+    name, wrong = f"Served = offline, {load.role}", load.figures.get("wrong_labels")
+    if wrong is None:
+        return Condition(state=NOT_MEASURED, name=name, text="served answers were not compared")
+    text = f"{numbers.count(wrong)} of {numbers.count(load.requests)} served answers differ from the offline ones"
+    return Condition(state=LOOK if wrong else HOLDS, name=name, text=text)
+
+
+def _kept_up(load: LoadReport) -> Condition:
+    """A load that is not void kept up: this says by how much."""
+    name, figures = f"Generator kept up, {load.role}", load.figures
+    achieved, lag = figures.get("achieved_ratio"), figures.get("send_lag_p99_ms")
+    if achieved is None or lag is None:
+        return Condition(state=NOT_MEASURED, name=name, text="the generator's own figures are not recorded")
+    text = f"{numbers.percent(achieved)} of requests sent in time, send lag p99 {numbers.milliseconds(lag)}"
+    return Condition(state=HOLDS, name=name, text=text)
+
+
+def is_recorded(model: ModelSummary) -> bool:
+    """Whether a side is a table of predictions and not a model."""
+    return model.megabytes is None

@@ -1,0 +1,56 @@
+"""The page as a value: every section prepared, so that templates only place it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalkit.record.run_record import RunRecord
+from reports.claims import ClaimView, overall_claims
+from reports.diagnosis import ExampleView, FidelityLine, FindingView, examples, fidelity, findings
+from reports.headline import Binding, Headline, binding, confidence_of, headline, open_claims
+from reports.plot_rows import PlotRows, plot_rows
+from reports.reproduction import Reproduction, reproduction
+from reports.side_by_side import SideBySide, side_by_side
+from reports.subpopulations import GroupView, group_tally, group_views
+from reports.validity import Condition, validity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One verdict page, top to bottom."""
+
+    headline: Headline
+    binding: Binding
+    open_claims: tuple[tuple[str, str], ...]
+    validity: tuple[Condition, ...]
+    plot: PlotRows
+    claims: tuple[ClaimView, ...]
+    group_tally: str
+    groups: tuple[GroupView, ...]
+    side_by_side: SideBySide
+    fidelity: tuple[FidelityLine, ...]
+    findings: tuple[FindingView, ...]
+    examples: tuple[ExampleView, ...]
+    reproduction: Reproduction
+    confidence: str
+
+
+def page_of(record: RunRecord) -> Page:
+    """Everything that the reports say about a run."""
+    verdict = record.verdict
+    return Page(
+        headline=headline(record),
+        binding=binding(verdict),
+        open_claims=open_claims(verdict),
+        validity=validity(record),
+        plot=plot_rows(verdict.checks),
+        claims=overall_claims(verdict.checks),
+        group_tally=group_tally(verdict),
+        groups=group_views(record),
+        side_by_side=side_by_side(record),
+        fidelity=fidelity(record),
+        findings=findings(record),
+        examples=examples(record),
+        reproduction=reproduction(record),
+        confidence=confidence_of(record),
+    )
