@@ -21,6 +21,7 @@ $(BIN)/python:
 demo: .venv/.installed ## prepare the example's real data and teacher, run the gate, print the verdict
 	$(BIN)/python $(DEMO)/prepare.py
 	$(BIN)/evalkit check $(DEMO)/gate.yaml || $(MAKE) --no-print-directory .verdict CODE=$$?
+	$(BIN)/python $(DEMO)/compare.py
 
 # 0 GO, 1 NO-GO and 3 INCONCLUSIVE are verdicts: the demo worked. Anything else is a failure.
 .verdict:

@@ -1,8 +1,8 @@
 """Writes the parts of the documentation that the code knows better: `python docs/generate.py [--check]`.
 
-    docs/gate.schema.json   JSON Schema of gate.yaml, for editors
-    docs/gate-reference.md  every key of gate.yaml with type, default and meaning
-    docs/commands.md        the help of every command
+docs/gate.schema.json   JSON Schema of gate.yaml, for editors
+docs/gate-reference.md  every key of gate.yaml with type, default and meaning
+docs/commands.md        the help of every command
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from reports.plot_rows import LEFT, RIGHT, PlotRow
 
@@ -109,15 +109,13 @@ def _texts(rows: Sequence[PlotRow]) -> list[alt.Chart]:
     return [
         _chart([{"row": at, "text": text, "color": color} for at, (text, color) in enumerate(words)])
         .mark_text(align="left", fontSize=12, limit=room)
-        .encode(
-            x=alt.value(left), y=_y(len(rows)), text="text:N", color=alt.Color("color:N", scale=None)
-        )
+        .encode(x=alt.value(left), y=_y(len(rows)), text="text:N", color=alt.Color("color:N", scale=None))
         for left, room, words in columns
     ]
 
 
 def _chart(values: list[dict[str, Any]]) -> alt.Chart:
-    return alt.Chart(alt.Data(values=values))
+    return alt.Chart(alt.InlineData(values=values))
 
 
 def _x(field: str) -> alt.X:
@@ -152,11 +150,12 @@ def _accessible(svg: str, rows: Sequence[PlotRow]) -> Markup:
     said = ". ".join(f"{row.state.word}: {row.label}: {row.numbers}" for row in rows)
     words = Markup('<title id="margins-title">{}</title><desc id="margins-desc">{}</desc>').format(
         "How much of each margin is used",
-        f"One row a claim, the worst first. 0 is as good as the teacher, 1 is the bar, beyond it is too much harm. {said}.",
+        "One row a claim, the worst first. 0 is as good as the teacher, 1 is the bar, beyond it is too much harm. "
+        f"{said}.",
     )
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None
     start = opening.group().replace(
         "<svg", '<svg role="img" aria-labelledby="margins-title" aria-describedby="margins-desc"', 1
     )
-    return Markup(start + escape(words) + svg[opening.end() :])
+    return Markup(start + str(words) + svg[opening.end() :])

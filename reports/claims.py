@@ -105,9 +105,7 @@ def notes(check: Check) -> list[str]:
 
 def is_beyond_alone(check: Check) -> bool:
     """Whether the whole interval lies beyond the bar although the claim is not shown broken."""
-    return (
-        check.outcome is CheckOutcome.OPEN and check.use_of_margin is not None and check.use_of_margin.lower > 1
-    )
+    return check.outcome is CheckOutcome.OPEN and check.use_of_margin is not None and check.use_of_margin.lower > 1
 
 
 def what_would_settle(check: Check) -> str:

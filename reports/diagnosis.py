@@ -86,5 +86,3 @@ def _example(row: Example) -> ExampleView:
         student=one_line(row.student),
         where=where(row.subpopulation),
     )
-
-

@@ -63,9 +63,7 @@ def binding(verdict: Verdict) -> Binding:
     """The deciding check; without one, why there is none."""
     check = verdict.deciding
     if check is None:
-        return Binding(
-            title="none", sentences=("No claim was required, so none could decide.",), facts=()
-        )
+        return Binding(title="none", sentences=("No claim was required, so none could decide.",), facts=())
     said = [sentence(one_line(check.explanation)), ROLE_OF[verdict.outcome]]
     if check.outcome is CheckOutcome.OPEN:
         said.append(what_would_settle(check))
@@ -141,7 +139,11 @@ def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:
 
 def _binding_facts(check: Check) -> tuple[tuple[str, str], ...]:
     view, value = claim_view(check), value_of(check)
-    facts = [("Measured", view.measured), ("Required", view.required), ("Share of the margin used", view.share_of_margin)]
+    facts = [
+        ("Measured", view.measured),
+        ("Required", view.required),
+        ("Share of the margin used", view.share_of_margin),
+    ]
     if isinstance(value, Interval):
         facts.append(("From", f"{numbers.count(value.n)} {_units(check)}; {one_line(value.method)}"))
     if check.measurement is not None:

@@ -76,8 +76,10 @@ def _plain(values: Mapping[str, Any]) -> Facts:
 
 
 def _value(value: Any) -> str:
-    if isinstance(value, bool) or value is None:
-        return {True: "yes", False: "no"}.get(value, "not known")
+    if value is None:
+        return "not known"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return numbers.stated(value) if isinstance(value, int | float) else str(value)
 
 

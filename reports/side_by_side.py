@@ -107,9 +107,7 @@ def _costs(record: RunRecord, named: Named) -> list[Line]:
     if record.cost is None:
         return [Line(what="USD per million requests", teacher="no price stated", student="no price stated")]
     per_million = {role: _usd(named.get(f"{role}_usd_per_million_requests")) for role in ROLES}
-    lines = [
-        Line(what="USD per million requests", **per_million, comparison=_compared(named, REDUCTION, "cheaper"))
-    ]
+    lines = [Line(what="USD per million requests", **per_million, comparison=_compared(named, REDUCTION, "cheaper"))]
     if record.cost.get("monthly_requests"):
         lines.append(_monthly(record.cost))
     if record.cost.get("project_usd") is not None:
@@ -170,9 +168,11 @@ def _load_note(load: LoadReport, plan: dict[str, Any]) -> str:
         if load.pinning.get(f"{who}_core") is not None
     )
     parts = [
-        f"{load.role.capitalize()}: open loop, {plan.get('arrivals', 'planned')} arrivals at "
-        f"{numbers.stated(load.rate_rps)} requests a second, {numbers.count(load.requests)} requests after the warm-up",
-        f"latency from the intended send, measured {numbers.moment(load.measured_at)} on {load.pinning.get('provider')}",
+        (
+            f"{load.role.capitalize()}: open loop, {plan.get('arrivals', 'planned')} arrivals at "
+            f"{numbers.stated(load.rate_rps)} requests a second, {numbers.count(load.requests)} requests counted"
+        ),
+        f"latency from the intended send; measured {numbers.moment(load.measured_at)}, {load.pinning.get('provider')}",
         *([cores] if cores else []),
     ]
     return "; ".join(parts) + "."

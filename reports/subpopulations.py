@@ -107,6 +107,8 @@ def _smallness(found: Infeasible | None) -> list[str]:
     if found is None:
         return []
     return [
-        f"Too small ever to pass at this margin: has {numbers.count(found.n)} rows, "
-        f"needs {numbers.count(found.rows_needed)}."
+        (
+            f"Too small ever to pass at this margin: has {numbers.count(found.n)} rows, "
+            f"needs {numbers.count(found.rows_needed)}."
+        )
     ]

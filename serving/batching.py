@@ -20,11 +20,11 @@ from serving.errors import InferenceError, ServingError
 Row = TypeVar("Row")
 
 
-class QueueFull(ServingError):  # noqa: N818 - the name asyncio uses for the same thing
+class QueueFull(ServingError):
     """Accepting the rows would exceed the queue's limit; try again shortly."""
 
 
-class Draining(ServingError):  # noqa: N818 - a state, not a defect
+class Draining(ServingError):
     """The server is finishing what it accepted and takes nothing new."""
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from reports.html import render_html
-from reports.markdown import render_markdown
-
 from evalkit.record.layout import RunFolder, write_text
 from evalkit.record.run_record import RunRecord
+from reports.html import render_html
+from reports.markdown import render_markdown
 
 
 def write_reports(record: RunRecord, folder: RunFolder) -> None:

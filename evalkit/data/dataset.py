@@ -65,6 +65,9 @@ def _rows(table: pd.DataFrame, columns: Columns, labels: tuple[str, ...], name: 
 def _ids(table: pd.DataFrame, column: str, name: str) -> tuple[str, ...]:
     if column not in table.columns:
         return tuple(str(number) for number in range(len(table)))
+    absent = table[column].isna()
+    if absent.any():
+        raise DataError(f"{name} column '{column}' is empty in {int(absent.sum())} rows; give each row its own id")
     ids = table[column].astype(str)
     twice = ids[ids.duplicated()]
     if len(twice):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,30 +12,17 @@ import pyarrow as pa
 
 from evalkit.errors import DataError
 
-READERS = (".csv", ".parquet", ".jsonl")
-
 
 def read_table(path: Path, name: str) -> pd.DataFrame:
     """All columns of a table. ``name`` is what errors call it. Raises DataError."""
     if not path.is_file():
         raise DataError(f"{name} {path} does not exist; give a {', '.join(READERS)} file")
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(f"{name} {path} ends in '{path.suffix}'; give one of {', '.join(READERS)}")
     try:
-        match path.suffix.lower():
-            case ".parquet":
-                return pd.read_parquet(path)
-            case ".csv":
-                return pd.read_csv(path, dtype_backend="numpy_nullable", keep_default_na=True, na_values=[""])
-            case ".jsonl":
-                return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
-            case suffix:
-                raise DataError(f"{name} {path} ends in '{suffix}'; give one of {', '.join(READERS)}")
-    except (
-        pa.ArrowInvalid,
-        pd.errors.ParserError,
-        pd.errors.EmptyDataError,
-        UnicodeDecodeError,
-        ValueError,
-    ) as error:
+        return reader(path)
+    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.ParserWarning, OSError, ValueError) as error:
         raise DataError(f"{name} {path} cannot be read ({_first_line(error)}); is it truncated?") from error
 
 
@@ -43,6 +32,25 @@ def require_columns(rows: pd.DataFrame, columns: Sequence[str], name: str) -> No
         if column not in rows.columns:
             there = ", ".join(map(str, rows.columns))
             raise DataError(f"{name} has no column '{column}'; it has {there}. Name the right one in the spec")
+
+
+def _csv(path: Path) -> pd.DataFrame:
+    """Every value as it is written: no word is taken for a missing value, no code loses its zeros."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)  # a row longer than the head
+        return pd.read_csv(path, dtype="string", keep_default_na=False, na_values=[""], index_col=False)
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    return pd.read_parquet(path, dtype_backend="numpy_nullable")
+
+
+def _jsonl(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8") as lines:
+        return pd.DataFrame([json.loads(line) for line in lines if line.strip()], dtype=object).convert_dtypes()
+
+
+READERS = {".csv": _csv, ".parquet": _parquet, ".jsonl": _jsonl}
 
 
 def _first_line(error: BaseException) -> str:

@@ -85,6 +85,7 @@ def _split(table: pd.DataFrame, grouping: Subpopulation, default_margin: float) 
             f"at most {MOST_GROUPS} are allowed. Bin the column first"
         )
     margin = default_margin if grouping.margin is None else grouping.margin
+    in_order = sorted(members.items(), key=lambda item: [_by_number(part) for part in _tuple(item[0])])
     return [
         Group(
             name=", ".join(f"{column}={value}" for column, value in zip(grouping.columns, _tuple(key), strict=True)),
@@ -92,8 +93,18 @@ def _split(table: pd.DataFrame, grouping: Subpopulation, default_margin: float) 
             margin=margin,
             required=grouping.required,
         )
-        for key, rows in members.items()
+        for key, rows in in_order
     ]
+
+
+def _by_number(value: object) -> tuple[int, float, str]:
+    """Missing values first, then numbers by size, then words."""
+    if value == MISSING:
+        return 0, 0.0, ""
+    try:
+        return 1, float(str(value)), ""
+    except ValueError:
+        return 2, 0.0, str(value)
 
 
 def _tuple(key: object) -> tuple[object, ...]:

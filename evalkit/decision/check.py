@@ -6,12 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TypeGuard
 
 from evalkit.cost.per_request import REDUCTION
 from evalkit.decision.requirement import Direction, Requirement
 from evalkit.decision.wording import describe
 from evalkit.quality.paired_gap import GAP, RETENTION
-from evalkit.stats.interval import Interval, NotEstimable
+from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import Measurement
 from evalkit.stats.multiplicity import holm
 from evalkit.stats.paired_difference import p_worse
@@ -20,6 +21,8 @@ from evalkit.stats.sample_size import further_rows, further_rows_retention
 
 QUALITY = (GAP, RETENTION)
 MOST_FURTHER = 1e9
+MOST_TIMES_NARROWER = math.sqrt(MOST_FURTHER)
+ROUNDING = 1e-9
 
 
 class CheckOutcome(StrEnum):
@@ -66,12 +69,21 @@ def check_all(
     requirements: Sequence[Requirement], measurements: Sequence[Measurement], confidence: float
 ) -> tuple[Check, ...]:
     """One check a requirement, in their order. A measurement that is not there leaves its claim open."""
-    by_name = {(each.name, each.subpopulation): each for each in measurements}
+    by_name = _by_name(measurements)
     pairs = [(claim, by_name.get((claim.measurement, claim.subpopulation))) for claim in requirements]
     broken = _shown_broken(pairs, confidence)
     return tuple(
         _check(claim, measured, confidence, broken=index in broken) for index, (claim, measured) in enumerate(pairs)
     )
+
+
+def _by_name(measurements: Sequence[Measurement]) -> dict[tuple[str, str], Measurement]:
+    """Raises ValueError where one thing was measured twice: neither is then to be believed."""
+    by_name: dict[tuple[str, str], Measurement] = {}
+    for each in measurements:
+        if by_name.setdefault((each.name, each.subpopulation), each) is not each:
+            raise ValueError(f"{each.name} in {each.subpopulation} was measured twice; give one measurement of it")
+    return by_name
 
 
 def _shown_broken(pairs: Sequence[tuple[Requirement, Measurement | None]], confidence: float) -> set[int]:
@@ -86,7 +98,7 @@ def _shown_broken(pairs: Sequence[tuple[Requirement, Measurement | None]], confi
     adjusted = dict(zip(family, holm([p_values[index] for index in family]), strict=True))
     broken = {index for index, p in p_values.items() if adjusted.get(index, p) <= 1.0 - confidence}
     for index, (claim, measured) in enumerate(pairs):
-        if index not in p_values and measured is not None and isinstance(measured.value, Interval):
+        if index not in p_values and measured is not None and _is_bound(measured.value, confidence):
             if claim.direction is Direction.ABOVE and measured.value.upper < claim.bound:
                 broken.add(index)
             if claim.direction is Direction.BELOW and measured.value.lower > claim.bound:
@@ -109,7 +121,7 @@ def _check(claim: Requirement, measured: Measurement | None, confidence: float, 
     outcome = CheckOutcome.OPEN
     if broken:
         outcome = CheckOutcome.FAILED
-    elif isinstance(value, Interval) and _inside(claim, value):
+    elif value is not None and _is_bound(value, confidence) and _inside(claim, value):
         outcome = CheckOutcome.PASSED
     return Check(
         requirement=claim,
@@ -120,6 +132,11 @@ def _check(claim: Requirement, measured: Measurement | None, confidence: float, 
         further_needed=_further(claim, measured, confidence) if outcome is CheckOutcome.OPEN else None,
         counted_in=_counted_in(claim),
     )
+
+
+def _is_bound(value: Estimate, confidence: float) -> TypeGuard[Interval]:
+    """Whether the ends of an estimate are bounds at the one-sided confidence that was asked for."""
+    return isinstance(value, Interval) and value.level >= 2.0 * confidence - 1.0 - ROUNDING
 
 
 def _inside(claim: Requirement, value: Interval) -> bool:
@@ -133,10 +150,8 @@ def _use_of_margin(claim: Requirement, value: Interval) -> UseOfMargin | None:
         return UseOfMargin(
             point=value.point / claim.bound, lower=value.upper / claim.bound, upper=value.lower / claim.bound
         )
-    if claim.measurement == RETENTION:
+    if claim.measurement == RETENTION and claim.bound < 1.0:
         allowed = 1.0 - claim.bound
-        if allowed <= 0:
-            return None
         return UseOfMargin(
             point=(1 - value.point) / allowed,
             lower=(1 - value.upper) / allowed,
@@ -171,7 +186,7 @@ def further_by_width(value: Interval, bound: float) -> int | None:
     1/√n. None where the point sits at the bound or more than 10⁹ units would be needed."""
     side = value.point - value.lower if value.point > bound else value.upper - value.point
     distance = abs(value.point - bound)
-    if distance == 0 or not math.isfinite(side):
+    if side >= distance * MOST_TIMES_NARROWER or not math.isfinite(side):
         return None
     needed = value.n * ((side / distance) ** 2 - 1.0)
     return None if needed > MOST_FURTHER else max(1, math.ceil(needed))

@@ -50,7 +50,8 @@ def _harmed(known: Mapping[str, Measurement], margins: Mapping[str, float], conf
 def _explain(worst: Measurement, margin: float, harmed: int, *, aggregate_passes: bool) -> str:
     assert isinstance(worst.value, Interval)
     aggregate = "the aggregate gap is inside its margin" if aggregate_passes else "the aggregate does not pass either"
+    gap = f"{100 * worst.value.point:+.1f}".replace("-", "−")
     return (
         f"{harmed} subpopulations are shown outside their margin and {aggregate}; farthest out is "
-        f"{worst.subpopulation} at {100 * worst.value.point:+.1f} points (allowed −{100 * margin:.1f})"
+        f"{worst.subpopulation} at {gap} points (allowed −{100 * margin:.1f})"
     )

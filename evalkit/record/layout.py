@@ -66,25 +66,45 @@ def claim(folder: RunFolder, spec: dict[str, Any], digest: str) -> dict[str, Any
 
     Raises RunFolderError where the folder answers another spec or holds something else.
     """
+    _refuse_foreign(folder)
     folder.root.mkdir(parents=True, exist_ok=True)
     if folder.spec.is_file():
-        recorded: dict[str, Any] = json.loads(folder.spec.read_text())
+        recorded = _recorded(folder)
         if recorded["digest"] != digest:
             raise RunFolderError(
                 f"{folder.root} is the run of another spec ({recorded['digest'][:12]}, this one is {digest[:12]}); "
                 "give another --run folder"
             )
         return recorded
-    if any(entry.name != ".lock" for entry in folder.root.iterdir()):
-        raise RunFolderError(f"{folder.root} is not empty and not a run folder; give another --run folder")
     recorded = {"digest": digest, "recorded_at": utc_now(), "spec": spec}
     write_json(folder.spec, recorded)
     return recorded
 
 
+def _recorded(folder: RunFolder) -> dict[str, Any]:
+    try:
+        recorded = json.loads(folder.spec.read_text(encoding="utf-8"))
+        if set(recorded) >= {"digest", "recorded_at"}:
+            return dict(recorded)
+    except (ValueError, TypeError):
+        pass
+    raise RunFolderError(f"{folder.spec} is damaged; restore it, or give another --run folder")
+
+
+def _refuse_foreign(folder: RunFolder) -> None:
+    """Raises RunFolderError where something lies that is no run, before a byte is written there."""
+    if folder.root.exists() and not folder.root.is_dir():
+        raise RunFolderError(f"{folder.root} is a file; give another --run folder")
+    if folder.spec.is_file() or not folder.root.is_dir():
+        return
+    if any(entry.name != ".lock" and not entry.name.startswith(".spec.json.") for entry in folder.root.iterdir()):
+        raise RunFolderError(f"{folder.root} is not empty and not a run folder; give another --run folder")
+
+
 @contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
     """Holds the folder's lock; the kernel frees it when the process dies, however it dies."""
+    _refuse_foreign(folder)
     folder.root.mkdir(parents=True, exist_ok=True)
     with (folder.root / ".lock").open("a+") as file:
         try:

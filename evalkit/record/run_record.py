@@ -10,7 +10,7 @@ from evalkit.data.subpopulations import Infeasible
 from evalkit.decision.verdict import Verdict
 from evalkit.diagnosis.finding import Finding
 from evalkit.errors import RunFolderError
-from evalkit.record.layout import RunFolder, write_text
+from evalkit.record.layout import RunFolder, write_json
 from evalkit.stats.measurement import Measurement
 
 SCHEMA_VERSION = 1
@@ -103,11 +103,11 @@ class RunRecord:
 
 
 def write_record(run: RunFolder, record: RunRecord) -> None:
-    """record.json, and verdict.json with the verdict alone."""
+    """record.json, and verdict.json with the verdict alone. Raises ValueError for a number that is none."""
     from pydantic import TypeAdapter
 
-    write_text(run.record, TypeAdapter(RunRecord).dump_json(record, indent=2).decode() + "\n")
-    write_text(run.verdict, TypeAdapter(Verdict).dump_json(record.verdict, indent=2).decode() + "\n")
+    write_json(run.record, TypeAdapter(RunRecord).dump_python(record, mode="json"))
+    write_json(run.verdict, TypeAdapter(Verdict).dump_python(record.verdict, mode="json"))
 
 
 def read_record(root: Path) -> RunRecord:

@@ -21,7 +21,7 @@ def _problems(spec: GateSpec) -> Iterator[str]:
     if spec.student.distill and spec.teacher.load is None:
         yield "student.distill needs teacher.load: recorded held-out predictions cannot label training text"
     if spec.load and not spec.uses_models:
-        yield "load is given, but recorded predictions cannot be served; remove load, or give teacher and student by load"
+        yield "load is given, but recorded predictions cannot be served; remove it, or give both models by load"
     if not spec.load and (bar.latency.p50_ms or bar.latency.p99_ms):
         yield "requirements.latency needs the load section (rate_rps); add it or remove the requirement"
     if not spec.load and bar.speed_up:

@@ -45,6 +45,9 @@ class Distill(Section):
     """The student is the teacher with only these encoder layers, e.g. [0, 3]."""
     encoder: Encoder | None = None
     """The student is a small encoder from scratch."""
+    train_embeddings: bool = True
+    """Whether the token embeddings are trained too. Kept as the teacher's, training is faster; a student from
+    scratch has none to keep."""
     temperature: Annotated[float, Field(ge=0.1, le=100)] = 2.0
     soft_weight: Annotated[float, Field(gt=0, le=100)] = 0.9
     hard_weight: Annotated[float, Field(ge=0, le=100)] = 0.1
@@ -56,6 +59,8 @@ class Distill(Section):
 
     @model_validator(mode="after")
     def _one_architecture(self) -> Self:
+        if self.encoder is not None and not self.train_embeddings:
+            raise ValueError("train_embeddings is false, but an encoder from scratch has no embeddings to keep")
         return self._exactly_one("cut_layers", "encoder")
 
 

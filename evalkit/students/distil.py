@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from evalkit.errors import StageError
 from evalkit.modelling.loading import TextClassifier
 from evalkit.students.objectives import response_loss
 from evalkit.students.training import Progress, Schedule, train
@@ -37,8 +38,14 @@ def distil(
     """Trains ``student`` in place; returns the mean loss of the last epoch.
 
     ``teacher_probabilities`` [rows, labels] and ``labels`` [rows] (−1 = no true label) lie in the
-    order of ``texts``.
+    order of ``texts``; raises StageError where they are not one a text: a table shifted by one row teaches
+    nonsense without a word.
     """
+    if not len(texts) == len(teacher_probabilities) == len(labels):
+        raise StageError(
+            f"{len(texts)} training texts, {len(teacher_probabilities)} teacher outputs and {len(labels)} labels do "
+            "not pair up; ask the teacher again for this very table"
+        )
     log_probabilities = torch.from_numpy(np.log(np.maximum(teacher_probabilities, SMALLEST_PROBABILITY)))
     truth = torch.from_numpy(labels)
 

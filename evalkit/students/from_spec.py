@@ -75,7 +75,9 @@ def distil_into(
 def build(teacher: TextClassifier, distill: Distill, seed: int) -> TextClassifier:
     """The student before training."""
     if distill.cut_layers is not None:
-        return cut_from_teacher(teacher, distill.cut_layers)
+        student = cut_from_teacher(teacher, distill.cut_layers)
+        student.model.base_model.get_input_embeddings().requires_grad_(distill.train_embeddings)
+        return student
     encoder = distill.encoder
     assert encoder is not None
     return small_encoder(

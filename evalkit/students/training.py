@@ -59,8 +59,9 @@ def train(
     lengths = np.array([len(row) for row in ids], dtype=np.int64)
     rng = np.random.default_rng(schedule.seed)
     steps = schedule.epochs * math.ceil(len(ids) / schedule.batch_rows)
+    weights = [each for each in classifier.model.parameters() if each.requires_grad]
     optimiser = torch.optim.AdamW(
-        classifier.model.parameters(),
+        weights,
         lr=schedule.learning_rate,
         weight_decay=schedule.weight_decay,
         fused=True,  # on a CPU six times faster than the loop, and most of a small student's step is the optimiser
@@ -83,7 +84,7 @@ def train(
                     )
                 optimiser.zero_grad(set_to_none=True)
                 value.backward()
-                torch.nn.utils.clip_grad_norm_(classifier.model.parameters(), schedule.clip)
+                torch.nn.utils.clip_grad_norm_(weights, schedule.clip)
                 optimiser.step()
                 rates.step()
                 losses.append(value.item())

@@ -49,8 +49,10 @@ class Loaded:
 
 
 def load_model(gate: Gate, model: ServableModel, texts: list[str], expected: list[str]) -> Loaded:
-    """Serves and loads one model with ``texts``, whose offline answers are ``expected``. A void measurement is repeated once; a second one stands as void, and is
-    not kept for a later run."""
+    """Serves and loads one model with ``texts``, whose offline answers are ``expected``.
+
+    A void measurement is repeated once; a second one stands as void, and is not kept for a later run.
+    """
     load = gate.spec.load
     assert load is not None
     limit = gate.spec.requirements.latency.p99_ms

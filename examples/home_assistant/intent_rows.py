@@ -241,9 +241,7 @@ def _filler_values(slot: str, template: Template, fillers: Fillers) -> Sequence[
             return [value for domain in template.domains for value in fillers["name"][domain]]
         return fillers[slot]
     except KeyError as missing:
-        raise SlotError(
-            f"{template.intent} ({template.language}): {{{slot}}} has no value for {missing}"
-        ) from None
+        raise SlotError(f"{template.intent} ({template.language}): {{{slot}}} has no value for {missing}") from None
 
 
 def _pick(items: Sequence[Any], rng: np.random.Generator) -> Any:

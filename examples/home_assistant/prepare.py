@@ -103,9 +103,7 @@ def read_documents(wheel: Path) -> list[dict[str, Any]]:
         return [json.loads(archive.read(f"home_assistant_intents/data/{name}.json")) for name in LANGUAGES]
 
 
-def describe(
-    train: Sequence[Row], held_out: Sequence[Row], left_out: Mapping[str, int], seed: int
-) -> dict[str, Any]:
+def describe(train: Sequence[Row], held_out: Sequence[Row], left_out: Mapping[str, int], seed: int) -> dict[str, Any]:
     """The data card: where the rows come from, how they were made, and how many there are of each kind."""
     sides = {"train": train, "held_out": held_out}
     return {

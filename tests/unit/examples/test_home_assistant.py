@@ -87,9 +87,7 @@ def draw(*documents: dict[str, Any], seed: int = 0, min_languages: int = 1) -> A
 
 def texts_of(*sentences: str, seeds: int = 40) -> set[str]:
     return {
-        row.text
-        for seed in range(seeds)
-        for row in draw(document("en", Only=[*sentences, "other"]), seed=seed).rows
+        row.text for seed in range(seeds) for row in draw(document("en", Only=[*sentences, "other"]), seed=seed).rows
     } - {"other"}
 
 
@@ -98,9 +96,7 @@ def test_no_template_and_no_sentence_is_on_both_sides() -> None:
     assert train
     assert held_out
     assert not {row.template for row in train} & {row.template for row in held_out}
-    assert not {intent_rows.words_of(row.text) for row in train} & {
-        intent_rows.words_of(row.text) for row in held_out
-    }
+    assert not {intent_rows.words_of(row.text) for row in train} & {intent_rows.words_of(row.text) for row in held_out}
 
 
 def test_every_row_is_on_one_side_under_an_id_of_its_own() -> None:
@@ -126,9 +122,7 @@ def test_lone_template_of_an_intent_goes_to_training() -> None:
 
 
 def test_same_seed_draws_and_splits_the_same_rows() -> None:
-    first, second = (
-        intent_rows.split_by_template(draw(ENGLISH, GERMAN, seed=3).rows, seed=3) for _ in range(2)
-    )
+    first, second = (intent_rows.split_by_template(draw(ENGLISH, GERMAN, seed=3).rows, seed=3) for _ in range(2))
     assert first == second
 
 
@@ -172,9 +166,7 @@ def test_permutation_is_drawn_in_every_order() -> None:
 
 def test_template_repeated_for_several_devices_counts_once_with_all_of_them() -> None:
     twice = document("en", Is=["is {name} fine", "how is {name}"])
-    twice["intents"]["Is"]["data"].append(
-        {"sentences": ["is {name} fine"], "requires_context": {"domain": ["lock"]}}
-    )
+    twice["intents"]["Is"]["data"].append({"sentences": ["is {name} fine"], "requires_context": {"domain": ["lock"]}})
     rows = [row for seed in range(20) for row in draw(twice, seed=seed).rows]
     assert len({row.template for row in rows}) == 2
     assert {row.text for row in rows} >= {"is desk lamp fine", "is front door fine"}
@@ -206,9 +198,7 @@ def test_intent_with_two_templates_in_too_few_languages_is_left_out_and_counted(
     assert drawn.left_out["templates of intents in too few languages"] == 3
 
 
-@pytest.mark.parametrize(
-    ("words", "bucket"), [(1, "short"), (4, "short"), (5, "medium"), (7, "medium"), (8, "long")]
-)
+@pytest.mark.parametrize(("words", "bucket"), [(1, "short"), (4, "short"), (5, "medium"), (7, "medium"), (8, "long")])
 def test_length_goes_by_the_number_of_words(words: int, bucket: str) -> None:
     assert intent_rows.length_of(" ".join(["word"] * words)) == bucket
 
@@ -255,9 +245,7 @@ def test_same_seed_writes_the_same_bytes(tmp_path: Path, wheel: Path) -> None:
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
-def test_second_run_leaves_the_files_alone(
-    tmp_path: Path, wheel: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_second_run_leaves_the_files_alone(tmp_path: Path, wheel: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(tmp_path / "out", wheel)
     wheel.unlink()
     assert run(tmp_path / "out", wheel) == 0

@@ -74,6 +74,14 @@ def test_the_spec_chooses_the_architecture(teacher):
     assert build(teacher, small, 1).model.config.hidden_size == 8
 
 
+def test_embeddings_are_kept_as_the_teachers_where_the_spec_says_so(teacher, training):
+    original = teacher.model.get_input_embeddings().weight.detach()
+    for trained in (True, False):
+        student = build(teacher, Distill(cut_layers=(0,), train_embeddings=trained), 1)
+        distil(student, *training, OBJECTIVE, schedule(epochs=1), lambda _: None)
+        assert torch.equal(student.model.get_input_embeddings().weight, original) is not trained
+
+
 def test_distillation_brings_the_student_closer_to_its_teacher(teacher, training):
     student = cut_from_teacher(teacher, [0])
     before = agreement(student, teacher)
@@ -103,6 +111,12 @@ def test_a_loss_that_is_not_finite_stops_and_names_the_step(teacher, training):
     broken[:] = np.nan
     with pytest.raises(StageError, match=r"training loss is nan at step 1 of 60; lower the learning rate"):
         distil(cut_from_teacher(teacher, [0]), texts, broken, labels, OBJECTIVE, schedule(), lambda _: None)
+
+
+def test_teacher_outputs_of_another_table_are_refused(teacher, training):
+    texts, probabilities, labels = training
+    with pytest.raises(StageError, match=r"319 training texts, 320 teacher outputs and 320 labels do not pair up"):
+        distil(cut_from_teacher(teacher, [0]), texts[1:], probabilities, labels, OBJECTIVE, schedule(), lambda _: None)
 
 
 def test_labels_are_numbered_as_the_model_numbers_them():

@@ -1,0 +1,117 @@
+"""The verdict as Markdown, for a terminal or a pull request: the same facts as the page, from the same views."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from evalkit.record.run_record import RunRecord
+from reports.view import Page, page_of
+
+SPECIAL = "\\`*_{}[]<>#|~"
+
+
+def render_markdown(record: RunRecord) -> str:
+    """The record as one Markdown document."""
+    page = page_of(record)
+    parts = (_top(page), _validity(page), _claims(page), _groups(page), _sides(page), _diagnosis(page), _repeat(page))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _top(page: Page) -> str:
+    head, binding = page.headline, page.binding
+    lines = [
+        f"# {head.state.icon} {head.state.word}: {escaped(head.task)}",
+        escaped(head.why),
+        f"**Recommendation.** {escaped(head.recommendation)}",
+        f"**What decided:** {escaped(binding.title)}. {' '.join(escaped(each) for each in binding.sentences)}",
+        f"{escaped(head.tally)}.",
+        _list(head.facts),
+    ]
+    if page.open_claims:
+        lines += ["## What would settle the open claims", _list(page.open_claims)]
+    return "\n\n".join(lines)
+
+
+def _validity(page: Page) -> str:
+    rows = [(each.state.text, each.name, each.text) for each in page.validity]
+    return "## Can the comparison be believed?\n\n" + table(("state", "what", "found"), rows)
+
+
+def _claims(page: Page) -> str:
+    rows = [
+        (each.state.text, each.what, each.measured, each.required, each.share_of_margin, each.note)
+        for each in page.claims
+    ]
+    return "## Claims\n\n" + table(("state", "claim", "measured", "required", "share of margin", "note"), rows)
+
+
+def _groups(page: Page) -> str:
+    headings = ("state", "subpopulation", "rows", "teacher", "student", "gap", "allowed", "share of margin", "note")
+    rows = [
+        (
+            each.state.text, each.name, each.rows, each.teacher, each.student, each.gap, each.allowed,
+            each.share_of_margin, each.note,
+        )
+        for each in page.groups
+    ]  # fmt: skip
+    return f"## Every subpopulation\n\n{escaped(page.group_tally)}\n\n{table(headings, rows)}"
+
+
+def _sides(page: Page) -> str:
+    rows = [(each.what, each.teacher, each.student, each.comparison) for each in page.side_by_side.lines]
+    notes = "\n".join(f"- {escaped(each)}" for each in page.side_by_side.load + page.side_by_side.prices)
+    return f"## Size, latency and cost\n\n{table(('', 'teacher', 'student', 'compared'), rows)}\n\n{notes}"
+
+
+def _diagnosis(page: Page) -> str:
+    found = [(each.state.text, each.failure_mode, each.explanation, each.practice) for each in page.findings]
+    parts = [
+        "## How the student differs from its teacher",
+        _list([(each.what, each.value) for each in page.fidelity]),
+    ]
+    if found:
+        parts.append(table(("state", "failure mode", "evidence", "what to do"), found))
+    if page.examples:
+        lost = [(each.row_id, each.text, each.label, each.teacher, each.student) for each in page.examples]
+        parts.append(f"Rows that the teacher gets right and the student wrong, {escaped(page.examples[0].where)}:")
+        parts.append(table(("row", "text", "label", "teacher", "student"), lost))
+    return "\n\n".join(parts)
+
+
+def _repeat(page: Page) -> str:
+    again = page.reproduction
+    stages = [(each.name, each.seconds, each.finished_at, each.how, each.key) for each in again.stages]
+    parts = [
+        "## How to repeat it",
+        f"    {again.command}",
+        _list(again.facts + again.digests + again.hardware),
+        escaped(again.packages),
+        table(("stage", "took", "finished", "in this run", "key"), stages),
+    ]
+    return "\n\n".join(parts)
+
+
+def _list(pairs: Iterable[tuple[str, str]]) -> str:
+    return "\n".join(f"- {escaped(name)}: {escaped(value)}" for name, value in pairs)
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table whose cells hold text, whatever is in it.
+
+    >>> print(table(("a", "b"), [("1|2", "x\\ny")]))
+    | a | b |
+    |---|---|
+    | 1\\|2 | x y |
+    """
+    lines = ["| " + " | ".join(headings) + " |", "|" + "---|" * len(headings)]
+    lines += ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def escaped(text: str) -> str:
+    """A text on one line in which Markdown and HTML see nothing of theirs.
+
+    >>> print(escaped("<b> a_b"))
+    \\<b\\> a\\_b
+    """
+    return "".join(f"\\{each}" if each in SPECIAL else each for each in " ".join(text.split()))

@@ -1,0 +1,158 @@
+"""The report opened in a real browser: complete, small, silent on the network, safe against what users write."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from evalkit.record.run_record import RunRecord, read_record
+from evalkit.stats.interval import NotEstimable
+from reports.html import render_html
+from reports.markdown import render_markdown
+
+HOSTILE = "<script>document.title='pwned'</script> a|b\nsecond line <img src=http://192.0.2.1/x.png>"
+LONG = "w" * 600
+
+
+@pytest.fixture
+def record(evalkit, recorded) -> RunRecord:
+    """A finished run whose texts and groups were written by somebody who means ill."""
+    gate = recorded(retention=0.93, teacher_usd=800, student_usd=100, rows=6000)
+    table = pd.read_csv(gate.parent / "held_out.csv")
+    table["text"] = [HOSTILE if number % 2 else LONG for number in range(len(table))]
+    table["channel"] = table["channel"].replace({"web": "<b>web|x</b>"})
+    table.to_csv(gate.parent / "held_out.csv", index=False)
+    spec = yaml.safe_load(gate.read_text())
+    spec["requirements"] = {"quality": {"overall_margin": 0.15, "retention": None, "subpopulation_margin": 0.03}}
+    gate.write_text(yaml.safe_dump(spec))
+    done = evalkit("check", gate.name, cwd=gate.parent)
+    assert done.returncode == 1, done.stderr
+    (run,) = (gate.parent / "runs").iterdir()
+    return read_record(run)
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    from playwright.sync_api import sync_playwright
+
+    if not Path("/usr/bin/chromium").is_file():
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+def test_the_page_is_small_makes_no_request_and_runs_nothing_of_its_users(record, chromium, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(render_html(record), encoding="utf-8")
+    assert path.stat().st_size < 1_000_000
+    page = chromium.new_page(viewport={"width": 1200, "height": 900})
+    requests, problems = [], []
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    assert [url for url in requests if not url.startswith("data:")] == [path.as_uri()]
+    assert problems == []
+    assert page.title() == "NO-GO: fixture"
+    assert page.locator("script").count() == 0
+    assert page.locator("img").count() == 0
+    assert page.get_by_text("document.title='pwned'").count() >= 1
+    page.close()
+
+
+def test_every_subpopulation_stands_in_the_page_with_the_records_numbers(record, chromium, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(render_html(record), encoding="utf-8")
+    page = chromium.new_page()
+    page.goto(path.as_uri())
+    text = page.inner_text("main")
+    measured = {(each.name, each.subpopulation): each.value for each in record.measurements}
+    for group in record.data["groups"]:
+        assert group["name"] in text
+        for role in ("teacher", "student"):
+            accuracy = measured[f"{role}_accuracy", group["name"]]
+            assert f"{100 * accuracy.point:.1f} %" in text
+        gap = measured["student_minus_teacher_accuracy", group["name"]]
+        assert f"{100 * gap.point:+.1f}".replace("-", "−") in text
+        assert f"{group['n']:,}" in text
+    drawing = page.locator("svg")
+    assert drawing.get_attribute("role") == "img"
+    assert drawing.locator("title").first.text_content()
+    assert "the bar" in drawing.locator("desc").first.text_content()
+    page.close()
+
+
+def test_the_page_fits_a_phone(record, chromium, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(render_html(record), encoding="utf-8")
+    page = chromium.new_page(viewport={"width": 390, "height": 800})
+    page.goto(path.as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.close()
+
+
+def test_a_fired_finding_and_lost_rows_are_shown(record):
+    html = render_html(record)
+    assert "▲ fired" in html
+    assert "Aggregate hides a degraded subpopulation" in html
+    assert "Rows that the teacher gets right and the student wrong" in html
+
+
+def test_what_could_not_be_measured_is_words_never_a_number(record):
+    hidden = tuple(
+        dataclasses.replace(each, value=NotEstimable(reason="void: the generator fell behind", n=0))
+        if each.name == "teacher_over_student_cost"
+        else each
+        for each in record.measurements
+    )
+    checks = tuple(
+        dataclasses.replace(
+            check,
+            measurement=dataclasses.replace(
+                check.measurement, value=NotEstimable(reason="void: the generator fell behind", n=0)
+            ),
+            use_of_margin=None,
+        )
+        if check.requirement.measurement == "teacher_over_student_cost"
+        else check
+        for check in record.verdict.checks
+    )
+    changed = dataclasses.replace(
+        record, measurements=hidden, verdict=dataclasses.replace(record.verdict, checks=checks)
+    )
+    for text in (render_html(changed), render_markdown(changed)):
+        assert "not measured: void: the generator fell behind" in text
+        assert not re.search(r"\bnan\b|\bNone\b|\binf\b", text)
+
+
+def test_markdown_tables_hold_whatever_users_write(record):
+    lines = render_markdown(record).splitlines()
+    rows = [line for line in lines if line.startswith("|")]
+    assert any("document.title" in line for line in rows)
+    width = 0
+    for before, line in zip(["", *lines], lines, strict=False):
+        if not line.startswith("|"):
+            continue
+        columns = len(re.findall(r"(?<!\\)\|", line))
+        width = width if before.startswith("|") else columns
+        assert columns == width, line
+    assert not any("<script>" in line for line in lines)
+
+
+def test_html_and_markdown_say_the_same_numbers(record):
+    html, markdown = render_html(record), render_markdown(record)
+    for check in record.verdict.checks:
+        if check.use_of_margin is not None:
+            assert f"{check.use_of_margin.point:.2f}".replace("-", "−") in html
+            assert f"{check.use_of_margin.point:.2f}".replace("-", "−") in markdown
+    assert json.dumps(record.signature.seed) in markdown
