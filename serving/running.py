@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import logging
 import os
 import signal
 import socket
@@ -102,6 +103,8 @@ class DrainingServer(uvicorn.Server):
         else:
             draining.cancel()
             self.force_exit = True  # the lifespan would wait for the same requests again
+            # Each request that is cut off would log a traceback of its own; the process's last line says it all.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         left_s = deadline - asyncio.get_running_loop().time()
         self.config.timeout_graceful_shutdown = max(1, int(left_s))  # for what is still being uploaded
         await super().shutdown(sockets)

@@ -33,13 +33,17 @@ def test_99_percent_of_the_quality_at_1_5_times_cheaper_is_no_go_under_the_defau
 
 def test_the_verdict_flips_when_the_bar_is_moved_and_nothing_else(evalkit, recorded):
     gate = recorded(retention=0.96, teacher_usd=800, student_usd=100)
-    outcomes = {}
-    for bar in (0.95, 0.961, 0.98):
+
+    def outcome(bar: float) -> str:
         spec = yaml.safe_load(gate.read_text()) | {"requirements": {"quality": {"retention": bar}}}
         gate.write_text(yaml.safe_dump(spec))
-        done = evalkit("check", gate.name, "--json", cwd=gate.parent)
-        outcomes[bar] = json.loads(done.stdout)["outcome"]
-    assert outcomes == {0.95: "GO", 0.961: "INCONCLUSIVE", 0.98: "NO-GO"}
+        return json.loads(evalkit("check", gate.name, "--json", cwd=gate.parent).stdout)["outcome"]
+
+    assert outcome(0.95) == "GO"
+    measurements = json.loads((only_run(gate.parent) / "record.json").read_text())["measurements"]
+    (kept,) = (each["value"]["point"] for each in measurements if each["name"] == "student_over_teacher_accuracy")
+    assert outcome(round(kept, 4)) == "INCONCLUSIVE", "a bar at the estimate itself is neither reached nor missed"
+    assert outcome(0.98) == "NO-GO"
 
 
 def test_too_few_rows_are_inconclusive_and_say_how_many_more_decide(evalkit, recorded):
