@@ -14,11 +14,9 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
+from reports.plot_layout import Layout
 from reports.plot_rows import LEFT, RIGHT, PlotRow
 
-AXIS_WIDTH, ROW_HEIGHT = 340, 26
-PADDING = {"left": 372, "right": 330, "top": 30, "bottom": 46}
-STATE_AT, NAME_AT = -368, -292
 BAR = 1.0
 
 PAINTS = {
@@ -36,29 +34,32 @@ OF_STATE = {"passed": "#000006", "failed": "#000007", "open": "#000008"}
 SHAPES = {"passed": "circle", "failed": "square", "open": "diamond"}
 
 
-def margin_plot(rows: Sequence[PlotRow]) -> Markup:
+def margin_plot(rows: Sequence[PlotRow], layout: Layout) -> Markup:
     """The plot of ``rows``, top to bottom, as an inline SVG with title and description."""
+    size = {"width": layout.axis_width, "height": layout.row_height * len(rows)}
     chart = (
-        alt.layer(*_frame(), *_bars(rows), *_texts(rows))
-        .properties(width=AXIS_WIDTH, height=ROW_HEIGHT * len(rows), padding=PADDING, autosize="none")
+        alt.layer(*_frame(len(rows), layout), *_bars(rows), *_texts(rows, layout))
+        .properties(**size, padding=layout.padding, autosize="none")
         .configure(font="sans-serif", background="transparent", aria=False)
         .configure_view(stroke=None)
     )
     drawing = io.StringIO()
     chart.save(drawing, format="svg")
-    return _accessible(_painted(drawing.getvalue()), rows)
+    return _accessible(_painted(drawing.getvalue()), rows, layout.name)
 
 
-def _frame() -> list[alt.Chart]:
-    """Shading beyond the bar, the axis, and the two lines that mean something: 0 and 1."""
-    band = _chart([{"from": BAR, "to": RIGHT}]).mark_rect(color=BEYOND).encode(x=_x("from"), x2="to:Q")
-    lines = [
-        _chart([{"at": at}]).mark_rule(color=color, strokeWidth=width).encode(x=_x("at"))
-        for at, color, width in ((0.0, MUTED, 1), (BAR, INK, 2))
-    ]
-    said = [{"at": 0.0, "words": "no harm"}, {"at": BAR, "words": "the bar"}, {"at": 2.0, "words": "too much"}]
+def _frame(rows: int, layout: Layout) -> list[alt.Chart]:
+    """Shading beyond the bar, and the two lines that mean something: 0 and 1."""
+    half, end = layout.frame / 2, alt.Y2("bottom:Q")
+    heights = [{"row": at - half, "bottom": at + half} for at in range(rows)]
+    band = _chart([each | {"from": BAR, "to": RIGHT} for each in heights]).mark_rect(color=BEYOND)
+    drawn = [band.encode(x=_x("from"), x2="to:Q", y=_y(rows), y2=end)]
+    for value, color, width in ((0.0, MUTED, 1), (BAR, INK, 2)):
+        line = _chart([each | {"from": value} for each in heights]).mark_rule(color=color, strokeWidth=width)
+        drawn.append(line.encode(x=_x("from"), y=_y(rows), y2=end))
+    said = [{"from": 0.0, "words": "no harm"}, {"from": BAR, "words": "the bar"}, {"from": 2.0, "words": "too much"}]
     words = _chart(said).mark_text(color=MUTED, fontSize=11, baseline="bottom")
-    return [band, *lines, words.encode(x=_x("at"), y=alt.value(-8), text="words:N")]
+    return [*drawn, words.encode(x=_x("from"), y=alt.value(-8), text="words:N")]
 
 
 def _bars(rows: Sequence[PlotRow]) -> list[alt.Chart]:
@@ -72,7 +73,7 @@ def _bars(rows: Sequence[PlotRow]) -> list[alt.Chart]:
         _chart(thin).mark_rule(strokeWidth=1.5).encode(x=_x("from"), x2="to:Q", y=y, color=color),
         _chart(thick).mark_rule(strokeWidth=5).encode(x=_x("from"), x2="to:Q", y=y, color=color),
         _chart(points)
-        .mark_point(strokeWidth=2, size=95, opacity=1)
+        .mark_point(strokeWidth=2, size=70, opacity=1)
         .encode(
             x=_x("from"),
             y=y,
@@ -99,18 +100,18 @@ def _arrows(row: PlotRow) -> list[dict[str, Any]]:
     return left + right
 
 
-def _texts(rows: Sequence[PlotRow]) -> list[alt.Chart]:
-    """State and name on the left, raw numbers on the right."""
-    columns: tuple[tuple[int, int, list[tuple[str, str]]], ...] = (
-        (STATE_AT, NAME_AT - STATE_AT, [(row.state.text, OF_STATE[row.state.style]) for row in rows]),
-        (NAME_AT, -NAME_AT - 12, [(row.label, INK) for row in rows]),
-        (AXIS_WIDTH + 16, PADDING["right"] - 16, [(row.numbers, INK) for row in rows]),
+def _texts(rows: Sequence[PlotRow], layout: Layout) -> list[alt.Chart]:
+    """State, name and raw numbers of every row, where the layout has room for them."""
+    columns = (
+        (layout.state, [(row.state.text, OF_STATE[row.state.style]) for row in rows]),
+        (layout.label, [(row.label, INK) for row in rows]),
+        (layout.numbers, [(row.numbers, INK) for row in rows]),
     )
     return [
         _chart([{"row": at, "text": text, "color": color} for at, (text, color) in enumerate(words)])
-        .mark_text(align="left", fontSize=12, limit=room)
-        .encode(x=alt.value(left), y=_y(len(rows)), text="text:N", color=alt.Color("color:N", scale=None))
-        for left, room, words in columns
+        .mark_text(align="left", fontSize=layout.font_px, limit=place.room, dy=place.below)
+        .encode(x=alt.value(place.left), y=_y(len(rows)), text="text:N", color=alt.Color("color:N", scale=None))
+        for place, words in columns
     ]
 
 
@@ -130,7 +131,7 @@ def _x(field: str) -> alt.X:
         titleColor=MUTED,
         domainColor=LINE,
         tickColor=LINE,
-        gridColor=LINE,
+        grid=False,
     )
     return alt.X(field, type="quantitative", scale=alt.Scale(domain=[LEFT, RIGHT], nice=False), axis=axis)
 
@@ -146,16 +147,15 @@ def _painted(svg: str) -> str:
     return svg
 
 
-def _accessible(svg: str, rows: Sequence[PlotRow]) -> Markup:
+def _accessible(svg: str, rows: Sequence[PlotRow], name: str) -> Markup:
     said = ". ".join(f"{row.state.word}: {row.label}: {row.numbers}" for row in rows)
-    words = Markup('<title id="margins-title">{}</title><desc id="margins-desc">{}</desc>').format(
+    words = Markup('<title id="{0}-title">{1}</title><desc id="{0}-desc">{2}</desc>').format(
+        name,
         "How much of each margin is used",
         "One row a claim, the worst first. 0 is as good as the teacher, 1 is the bar, beyond it is too much harm. "
         f"{said}.",
     )
     opening = re.match(r"<svg[^>]*>", svg)
     assert opening is not None
-    start = opening.group().replace(
-        "<svg", '<svg role="img" aria-labelledby="margins-title" aria-describedby="margins-desc"', 1
-    )
-    return Markup(start + str(words) + svg[opening.end() :])
+    roles = f'<svg role="img" aria-labelledby="{name}-title" aria-describedby="{name}-desc"'
+    return Markup(opening.group().replace("<svg", roles, 1) + str(words) + svg[opening.end() :])

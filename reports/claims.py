@@ -9,7 +9,7 @@ from evalkit.decision.check import Check, CheckOutcome
 from evalkit.stats.interval import Estimate, Interval
 from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers
-from reports.naming import bound_text, estimate_text, quantity, where
+from reports.naming import bound_text, claim_name, estimate_text
 from reports.states import CHECKS, State
 from reports.words import one_line
 
@@ -23,7 +23,6 @@ class ClaimView:
 
     state: State
     what: str
-    where: str
     measured: str
     required: str
     share_of_margin: str
@@ -52,8 +51,7 @@ def claim_view(check: Check) -> ClaimView:
     claim = check.requirement
     return ClaimView(
         state=CHECKS[check.outcome],
-        what=quantity(claim.measurement).label,
-        where=where(claim.subpopulation),
+        what=claim_name(claim),
         measured=estimate_text_of(check),
         required=bound_text(claim),
         share_of_margin=share_of_margin(check),
@@ -110,10 +108,15 @@ def is_beyond_alone(check: Check) -> bool:
 
 def what_would_settle(check: Check) -> str:
     """How much more evidence an open claim needs."""
+    if check.use_of_margin is not None and check.use_of_margin.upper < 1:
+        return (
+            "The interval lies inside the bar, but at a lower confidence than the claim asks for: it must be "
+            "estimated again at that confidence."
+        )
     if check.further_needed is not None:
         more = f"About {numbers.count(check.further_needed)} more {check.counted_in}"
         if isinstance(value_of(check), Interval):
-            return f"{more} would decide with 80 % chance, if what was observed is true."
+            return f"{more} would decide with 80 % chance, if what was observed is true."
         return f"{more} are needed before anything can be estimated."
     if isinstance(value_of(check), Interval):
         return f"No feasible number of further {check.counted_in} would decide it: the estimate lies too near the bar."

@@ -11,7 +11,7 @@ from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Interval
 from reports import numbers
 from reports.claims import claim_view, value_of, what_would_settle, worst_first
-from reports.naming import quantity, where
+from reports.naming import claim_name
 from reports.states import VERDICTS, State
 from reports.words import one_line, sentence
 
@@ -64,12 +64,11 @@ def binding(verdict: Verdict) -> Binding:
     check = verdict.deciding
     if check is None:
         return Binding(title="none", sentences=("No claim was required, so none could decide.",), facts=())
-    said = [sentence(one_line(check.explanation)), ROLE_OF[verdict.outcome]]
+    said = [ROLE_OF[verdict.outcome]]
     if check.outcome is CheckOutcome.OPEN:
         said.append(what_would_settle(check))
-    claim = check.requirement
     return Binding(
-        title=f"{quantity(claim.measurement).label}, {where(claim.subpopulation)}",
+        title=claim_name(check.requirement),
         sentences=tuple(said),
         facts=_binding_facts(check),
     )
@@ -82,10 +81,7 @@ def open_claims(verdict: Verdict) -> tuple[tuple[str, str], ...]:
         for check in worst_first(verdict.checks)
         if check.outcome is CheckOutcome.OPEN and check.requirement.required
     ]
-    shown = [
-        (f"{quantity(check.requirement.measurement).label}, {where(check.requirement.subpopulation)}", _needs(check))
-        for check in undecided[:MOST_OPEN]
-    ]
+    shown = [(claim_name(check.requirement), _needs(check)) for check in undecided[:MOST_OPEN]]
     if len(undecided) > MOST_OPEN:
         shown.append((f"and {len(undecided) - MOST_OPEN} more", "They stand as open in the tables below."))
     return tuple(shown)
@@ -145,11 +141,7 @@ def _binding_facts(check: Check) -> tuple[tuple[str, str], ...]:
         ("Share of the margin used", view.share_of_margin),
     ]
     if isinstance(value, Interval):
-        facts.append(("From", f"{numbers.count(value.n)} {_units(check)}; {one_line(value.method)}"))
+        facts.append(("From", f"{numbers.count(value.n)} {check.counted_in}; {one_line(value.method)}"))
     if check.measurement is not None:
         facts.append(("Evidence", one_line(check.measurement.evidence)))
     return tuple(facts)
-
-
-def _units(check: Check) -> str:
-    return check.counted_in

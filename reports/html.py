@@ -6,6 +6,7 @@ import jinja2
 
 from evalkit.record.run_record import RunRecord
 from reports.chart import margin_plot
+from reports.plot_layout import NARROW, WIDE
 from reports.view import page_of
 
 TEMPLATES = jinja2.Environment(
@@ -20,5 +21,5 @@ TEMPLATES = jinja2.Environment(
 def render_html(record: RunRecord) -> str:
     """The record as one HTML page, with style and drawing inline."""
     page = page_of(record)
-    plot = margin_plot(page.plot.rows) if page.plot.rows else None
-    return TEMPLATES.get_template("page.html").render(page=page, plot=plot)
+    plots = [(layout.name, margin_plot(page.plot.rows, layout)) for layout in (WIDE, NARROW) if page.plot.rows]
+    return TEMPLATES.get_template("page.html").render(page=page, plots=plots)

@@ -8,6 +8,8 @@ from evalkit.record.run_record import RunRecord
 from reports.view import Page, page_of
 
 SPECIAL = "\\`*_{}[]<>#|~"
+MENTION = "@\u200b"  # nobody is called to a pull request by what a user wrote
+NO_NOTE = "none"
 
 
 def render_markdown(record: RunRecord) -> str:
@@ -24,12 +26,13 @@ def _top(page: Page) -> str:
         escaped(head.why),
         f"**Recommendation.** {escaped(head.recommendation)}",
         f"**What decided:** {escaped(binding.title)}. {' '.join(escaped(each) for each in binding.sentences)}",
+        _list(binding.facts),
         f"{escaped(head.tally)}.",
         _list(head.facts),
     ]
     if page.open_claims:
         lines += ["## What would settle the open claims", _list(page.open_claims)]
-    return "\n\n".join(lines)
+    return "\n\n".join(line for line in lines if line)
 
 
 def _validity(page: Page) -> str:
@@ -39,7 +42,7 @@ def _validity(page: Page) -> str:
 
 def _claims(page: Page) -> str:
     rows = [
-        (each.state.text, each.what, each.measured, each.required, each.share_of_margin, each.note)
+        (each.state.text, each.what, each.measured, each.required, each.share_of_margin, each.note or NO_NOTE)
         for each in page.claims
     ]
     return "## Claims\n\n" + table(("state", "claim", "measured", "required", "share of margin", "note"), rows)
@@ -50,7 +53,7 @@ def _groups(page: Page) -> str:
     rows = [
         (
             each.state.text, each.name, each.rows, each.teacher, each.student, each.gap, each.allowed,
-            each.share_of_margin, each.note,
+            each.share_of_margin, each.note or NO_NOTE,
         )
         for each in page.groups
     ]  # fmt: skip
@@ -60,7 +63,7 @@ def _groups(page: Page) -> str:
 def _sides(page: Page) -> str:
     rows = [(each.what, each.teacher, each.student, each.comparison) for each in page.side_by_side.lines]
     notes = "\n".join(f"- {escaped(each)}" for each in page.side_by_side.load + page.side_by_side.prices)
-    return f"## Size, latency and cost\n\n{table(('', 'teacher', 'student', 'compared'), rows)}\n\n{notes}"
+    return f"## Size, latency and cost\n\n{table(('quantity', 'teacher', 'student', 'compared'), rows)}\n\n{notes}"
 
 
 def _diagnosis(page: Page) -> str:
@@ -114,4 +117,5 @@ def escaped(text: str) -> str:
     >>> print(escaped("<b> a_b"))
     \\<b\\> a\\_b
     """
-    return "".join(f"\\{each}" if each in SPECIAL else each for each in " ".join(text.split()))
+    spaced = " ".join(text.split()).replace("@", MENTION)
+    return "".join(f"\\{each}" if each in SPECIAL else each for each in spaced)

@@ -87,8 +87,16 @@ def bound_text(claim: Requirement) -> str:
     known = quantity(claim.measurement)
     bound = known.with_unit(known.stated(claim.bound))
     if claim.measurement == GAP:
-        return f"above {bound}"
+        return f"no worse than {bound}"
     return f"at least {bound}" if claim.direction is Direction.ABOVE else f"at most {bound}"
+
+
+def claim_name(claim: Requirement) -> str:
+    """What is claimed, and of whom where that is not the whole: latency and cost have no subpopulations."""
+    label = quantity(claim.measurement).label
+    if claim.subpopulation == ALL_ROWS and claim.measurement not in (GAP, RETENTION):
+        return label
+    return f"{label.partition(',')[0]}, {where(claim.subpopulation)}"
 
 
 def where(subpopulation: str) -> str:

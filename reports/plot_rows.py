@@ -9,7 +9,7 @@ from evalkit.decision.check import Check, CheckOutcome, UseOfMargin
 from evalkit.quality.paired_gap import GAP
 from evalkit.stats.measurement import ALL_ROWS
 from reports.claims import estimate_text_of, reason_without_share, worst_first
-from reports.naming import bound_text, quantity, where
+from reports.naming import bound_text, claim_name, where
 from reports.states import CHECKS, State
 from reports.words import shortened
 
@@ -77,9 +77,8 @@ def _row(check: Check, use: UseOfMargin) -> PlotRow:
 
 def _name(check: Check) -> str:
     claim = check.requirement
-    if claim.measurement != GAP:
-        return quantity(claim.measurement).label.partition(", student ÷")[0]
-    return "Accuracy gap, all rows" if claim.subpopulation == ALL_ROWS else f"Gap, {where(claim.subpopulation)}"
+    is_of_group = claim.measurement == GAP and claim.subpopulation != ALL_ROWS
+    return f"Gap, {where(claim.subpopulation)}" if is_of_group else claim_name(claim)
 
 
 def _clip(value: float) -> float:

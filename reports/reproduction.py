@@ -72,7 +72,10 @@ def _training(record: RunRecord) -> Facts:
 
 
 def _plain(values: Mapping[str, Any]) -> Facts:
-    return tuple((one_line(name).replace("_", " "), one_line(_value(value))) for name, value in values.items())
+    return tuple(
+        (one_line(name).replace("_gib", " in GiB").replace("_", " "), one_line(_value(value)))
+        for name, value in values.items()
+    )
 
 
 def _value(value: Any) -> str:

@@ -17,7 +17,7 @@ from reports.validity import is_recorded
 from reports.words import one_line
 
 ROLES = ("teacher", "student")
-NOT_MEASURED = "not measured"
+NOT_MEASURED, NOT_COMPARED = "not measured", "not compared"
 VOID = "■ VOID"
 Named = Mapping[str, Measurement]
 
@@ -29,7 +29,7 @@ class Line:
     what: str
     teacher: str
     student: str
-    comparison: str = ""
+    comparison: str = NOT_COMPARED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,24 @@ def side_by_side(record: RunRecord) -> SideBySide:
 
 def _sizes(record: RunRecord) -> tuple[Line, ...]:
     models = {model.role: model for model in record.models}
+    sizes = {role: (model.parameters, model.megabytes) for role, model in models.items()}
+    parameters, megabytes = ([sizes.get(role, (None, None))[at] for role in ROLES] for at in (0, 1))
     return (
-        Line(what="Parameters", **{role: _parameters(models.get(role)) for role in ROLES}),
-        Line(what="Model file", **{role: _megabytes(models.get(role)) for role in ROLES}),
+        Line(
+            what="Parameters",
+            **{role: _parameters(models.get(role)) for role in ROLES},
+            comparison=_how_much_smaller(*parameters),
+        ),
+        Line(
+            what="Model file",
+            **{role: _megabytes(models.get(role)) for role in ROLES},
+            comparison=_how_much_smaller(*megabytes),
+        ),
     )
+
+
+def _how_much_smaller(teacher: float | None, student: float | None) -> str:
+    return f"{numbers.times(teacher / student)} smaller" if teacher and student else NOT_COMPARED
 
 
 def _parameters(model: ModelSummary | None) -> str:
@@ -79,7 +93,11 @@ def _latencies(record: RunRecord, named: Named) -> list[Line]:
 
     comparisons = {"p50_ms": _compared(named, SPEED_UP, "as fast")}
     lines = [
-        Line(what=f"Latency {figure.removesuffix('_ms')}", **both(figure), comparison=comparisons.get(figure, ""))
+        Line(
+            what=f"Latency {figure.removesuffix('_ms')}",
+            **both(figure),
+            comparison=comparisons.get(figure, NOT_COMPARED),
+        )
         for figure in ("p50_ms", "p90_ms", "p95_ms", "p99_ms")
     ]
     return [*lines, Line(what="Requests a second, saturated", **both("saturated_rps"))]
@@ -118,14 +136,25 @@ def _costs(record: RunRecord, named: Named) -> list[Line]:
 def _monthly(cost: dict[str, Any]) -> Line:
     bill = cost.get("monthly_usd", {})
     both = {role: numbers.usd(bill[role]) if role in bill else NOT_MEASURED for role in ROLES}
-    return Line(what=f"Monthly bill, {numbers.count(cost['monthly_requests'])} requests", **both)
+    what = f"Monthly bill, {numbers.count(cost['monthly_requests'])} requests"
+    if NOT_MEASURED in both.values():
+        return Line(what=what, **both)
+    saved = bill["teacher"] - bill["student"]
+    how = f"{numbers.usd(saved)} less a month" if saved >= 0 else f"{numbers.usd(-saved)} more a month"
+    return Line(what=what, **both, comparison=how)
 
 
 def _break_even(cost: dict[str, Any]) -> Line:
-    requests = cost.get("break_even_requests")
-    after = "never, or not known" if requests is None else f"after {numbers.count(requests)} requests"
     project = f"project cost {numbers.usd(cost['project_usd'])}"
-    return Line(what="Break-even", teacher="does not apply", student=project, comparison=after)
+    return Line(what="Break-even", teacher="does not apply", student=project, comparison=_after(cost))
+
+
+def _after(cost: dict[str, Any]) -> str:
+    requests, monthly = cost.get("break_even_requests"), cost.get("monthly_requests")
+    if requests is None:
+        return "never, or not known"
+    after = f"after about {numbers.significant(requests)} requests"
+    return f"{after}, {numbers.significant(requests / monthly)} months" if monthly else after
 
 
 def _usd(measured: Measurement | None) -> str:

@@ -125,7 +125,7 @@ def _kept_up(load: LoadReport) -> Condition:
     achieved, lag = figures.get("achieved_ratio"), figures.get("send_lag_p99_ms")
     if achieved is None or lag is None:
         return Condition(state=NOT_MEASURED, name=name, text="the generator's own figures are not recorded")
-    text = f"{numbers.percent(achieved)} of requests sent in time, send lag p99 {numbers.milliseconds(lag)}"
+    text = f"{numbers.percent(achieved, 2)} of requests sent in time, send lag p99 {numbers.milliseconds(lag)}"
     return Condition(state=HOLDS, name=name, text=text)
 
 

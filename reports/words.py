@@ -33,14 +33,17 @@ def shortened(text: str, most: int) -> str:
 def sentence(text: str) -> str:
     """With a capital at the start and a full stop at the end.
 
-    >>> sentence("p99 is between 1 and 2 ms")
-    'P99 is between 1 and 2 ms.'
-    >>> sentence("It stands.")
-    'It stands.'
+    >>> sentence("the gap is 2 points"), sentence("It stands.")
+    ('The gap is 2 points.', 'It stands.')
+    >>> sentence("p99 is between 1 and 2 ms")  # a name keeps its letters
+    'p99 is between 1 and 2 ms.'
     """
-    if not text:
+    if not text.strip():
         return text
-    return text[0].upper() + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    starts_with_word = text.split()[0].isalpha()
+    return (
+        (text[0].upper() if starts_with_word else text[0]) + text[1:] + ("" if text.endswith((".", "!", "?")) else ".")
+    )
 
 
 def _is_unseen(character: str) -> bool:

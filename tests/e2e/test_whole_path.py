@@ -145,3 +145,19 @@ def interrupt_another_bar(project: Path, first: Path) -> None:
     assert errors.count("found finished") == 7
     (run,) = (path for path in (project / "runs").iterdir() if path != first)
     assert sorted(finished_stages(run)) == sorted(STAGES[:7])
+
+
+@pytest.mark.slow
+def test_a_void_load_measurement_is_inconclusive_says_why_and_is_not_kept(project, evalkit):
+    """A limit of a microsecond: no generator is on time to a tenth of that, so nothing was measured."""
+    spec = json.loads(json.dumps(SPEC))
+    spec["load"] |= {"duration_s": 2, "saturation_s": 2}
+    spec["requirements"] = {"latency": {"p99_ms": 0.001}, "cost_reduction": None, "quality": {"retention": 0.5}}
+    (project / "void.yaml").write_text(yaml.safe_dump(spec))
+    done = evalkit("check", "void.yaml", "--run", "void", "--json", cwd=project)
+    assert done.returncode == 3, done.stderr
+    checks = {check["requirement"]["measurement"]: check for check in json.loads(done.stdout)["checks"]}
+    assert checks["student_p99_ms"]["outcome"] == "open"
+    assert "void: The generator sent late" in checks["student_p99_ms"]["explanation"]
+    assert "VOID" in (project / "void" / "report.md").read_text()
+    assert not [name for name in finished_stages(project / "void") if name.startswith("load-")]

@@ -140,3 +140,18 @@ def test_a_missing_column_is_named_with_those_that_are_there() -> None:
         DataError, match=r"data.train has no column 'text'; it has id, body. Name the right one in the spec"
     ):
         require_columns(table, ["id", "text"], "data.train")
+
+
+@pytest.mark.parametrize("line", ["null", "7", '"words"', "[1, 2]"])
+def test_a_jsonl_line_that_is_no_object_is_refused_by_name(line: str, tmp_path: Path) -> None:
+    path = tmp_path / "table.jsonl"
+    path.write_text(f'{{"id": 1, "text": "t"}}\n{line}\n')
+    with pytest.raises(DataError, match=r"table\.jsonl"):
+        read_table(path, "data.train")
+
+
+def test_blank_lines_hold_no_rows(tmp_path: Path) -> None:
+    for suffix, text in (("csv", "id,text\n1,a\n\n2,b\n"), ("jsonl", '{"id":1,"text":"a"}\n\n{"id":2,"text":"b"}\n')):
+        path = tmp_path / f"table.{suffix}"
+        path.write_text(text)
+        assert len(read_table(path, "data.train")) == 2

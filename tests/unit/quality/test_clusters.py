@@ -1,0 +1,132 @@
+"""Rows of one cluster never count for more than what they are: looks at the same few users."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.decision.requirement import Direction, Requirement
+from evalkit.decision.verdict import Outcome, decide
+from evalkit.quality.design_effect import design_effect
+from evalkit.quality.fidelity import divergence, fidelity_measurements
+from evalkit.quality.paired_gap import GAP, RETENTION, paired_measurements
+from evalkit.stats.interval import Estimate, Interval
+from evalkit.stats.measurement import ALL_ROWS, Measurement
+
+
+def identical_answers(users: int, rows_each: int) -> pd.DataFrame:
+    """Teacher and student answer alike, and are right on nine users of ten."""
+    user = np.repeat(np.arange(users), rows_each)
+    answer = np.where(user % 10 == 0, "bad", "good")
+    return pd.DataFrame({"row_label": "good", "teacher": answer, "student": answer, "user": user})
+
+
+def measured(table: pd.DataFrame, cluster: str | None) -> dict[str, Measurement]:
+    return {each.name: each for each in paired_measurements(table, (), cluster, 0.9)}
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(-1, 1), st.integers(0, 8)), max_size=60))
+def test_clustering_never_makes_evidence_stronger(rows: list[tuple[int, int]]) -> None:
+    values = np.array([value for value, _ in rows], dtype=np.float64)
+    clusters = np.array([cluster for _, cluster in rows], dtype=np.int64)
+    assert design_effect(values, clusters) >= 1.0
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(st.tuples(st.integers(-1, 1), st.integers(0, 8)), min_size=2, max_size=60), st.randoms())
+def test_the_design_effect_depends_neither_on_names_of_clusters_nor_on_the_order_of_rows(
+    rows: list[tuple[int, int]], random: object
+) -> None:
+    renamed = [(value, 100 - 7 * cluster) for value, cluster in rows]
+    random.shuffle(renamed)  # type: ignore[attr-defined]
+    first, second = (
+        design_effect(np.array([r[0] for r in each], dtype=np.float64), np.array([r[1] for r in each]))
+        for each in (rows, renamed)
+    )
+    assert first == pytest.approx(second)
+
+
+@pytest.mark.parametrize("name", [GAP, RETENTION, "teacher_accuracy", "student_accuracy"])
+def test_every_interval_of_copied_rows_is_about_that_of_the_rows(name: str) -> None:
+    rng = np.random.default_rng(5)
+    right = {model: np.where(rng.random(800) < 0.8, "good", "bad") for model in ("teacher", "student")}
+    once = pd.DataFrame({"row_label": "good", **right, "user": np.arange(800)})
+    single = measured(once, None)[name].value
+    copied = measured(pd.concat([once] * 4, ignore_index=True), "user")[name].value
+    assert isinstance(single, Interval)
+    assert isinstance(copied, Interval)
+    assert copied.lower == pytest.approx(single.lower, abs=0.003)
+    assert copied.upper == pytest.approx(single.upper, abs=0.003)
+    assert "design effect" in copied.method
+
+
+class TestWhereTeacherAndStudentNeverDiffer:
+    """No discordant row says nothing of how alike a cluster's rows are: a cluster counts for one row at most."""
+
+    @pytest.mark.parametrize("name", [GAP, RETENTION])
+    def test_copies_of_rows_narrow_no_interval(self, name: str) -> None:
+        once, copied = identical_answers(60, 1), identical_answers(60, 10)
+        single, clustered = measured(once, "user")[name].value, measured(copied, "user")[name].value
+        assert isinstance(single, Interval)
+        assert isinstance(clustered, Interval)
+        assert clustered.lower == pytest.approx(single.lower, abs=0.001)
+
+    def test_copies_of_too_few_rows_are_never_a_go(self) -> None:
+        # At a margin of 1 % the floor is 268 rows; ten looks at each of 60 users are not 600.
+        claim = Requirement(measurement=GAP, subpopulation=ALL_ROWS, bound=-0.01, direction=Direction.ABOVE)
+        for rows_each in (1, 10):
+            verdict = decide([claim], [measured(identical_answers(60, rows_each), "user")[GAP]], [], 0.95)
+            assert verdict.outcome is Outcome.INCONCLUSIVE, rows_each
+
+
+def test_any_number_of_rows_of_a_single_user_shows_nothing_of_other_users() -> None:
+    table = identical_answers(1, 600)
+    assert shows_little(measured(table, "user")[GAP].value)
+    some_lost = table.assign(teacher="good", student=np.where(np.arange(600) < 3, "bad", "good"))
+    assert shows_little(measured(some_lost, "user")[GAP].value)
+
+
+def shows_little(value: Estimate) -> bool:
+    """Not estimable, or as wide as the interval of a single row: ± z² / (1 + z²) = ± 0.73."""
+    return not isinstance(value, Interval) or value.lower < -0.7
+
+
+class TestDivergence:
+    def test_of_a_sure_teacher_is_minus_the_log_of_what_the_student_gives(self) -> None:
+        kl = divergence(np.array([[1.0, 0.0]]), np.array([[0.25, 0.75]]))
+        assert kl[0] == pytest.approx(np.log(4), abs=1e-6)
+
+    def test_is_finite_where_the_student_rules_out_what_the_teacher_says(self) -> None:
+        assert np.isfinite(divergence(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))).all()
+
+    @settings(deadline=None, max_examples=40)
+    @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
+    def test_is_never_below_zero_and_zero_only_for_equals(self, pairs: list[tuple[float, float]]) -> None:
+        teacher, student = (np.array([[pair[i], 1 - pair[i]] for pair in pairs]) for i in (0, 1))
+        assert (divergence(teacher, student) >= -1e-6).all()
+        assert divergence(teacher, teacher) == pytest.approx(0)
+
+    def test_is_measured_as_the_mean_over_rows_where_both_give_probabilities(self) -> None:
+        teacher, student = np.array([0.5, 0.9, 0.6]), np.array([0.25, 0.8, 0.6])
+        table = pd.DataFrame({"row_label": "good", "teacher": "good", "student": "good"}, index=range(3)).assign(
+            teacher_probability_good=teacher,
+            teacher_probability_bad=1 - teacher,
+            student_probability_good=student,
+            student_probability_bad=1 - student,
+        )
+        kl = {each.name: each.value for each in fidelity_measurements(table, ("bad", "good"), None, 0.9)}
+        by_hand = teacher * np.log(teacher / student) + (1 - teacher) * np.log((1 - teacher) / (1 - student))
+        value = kl["teacher_student_kl"]
+        assert isinstance(value, Interval)
+        assert value.point == pytest.approx(by_hand.mean())
+
+    def test_names_the_side_that_gives_no_probabilities(self) -> None:
+        table = pd.DataFrame({"row_label": ["good"], "teacher": "good", "student": "good"}).assign(
+            teacher_probability_good=0.5, teacher_probability_bad=0.5
+        )
+        kl = {each.name: each.value for each in fidelity_measurements(table, ("bad", "good"), None, 0.9)}
+        assert kl["teacher_student_kl"].reason == "no probabilities of the student are recorded"  # type: ignore[union-attr]

@@ -1,0 +1,175 @@
+"""What gate.yaml says twice, endlessly or unreadably is refused: no reading is chosen in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evalkit.errors import SpecError
+from evalkit.spec.gate import GateSpec
+from evalkit.spec.loading import load_spec, parse_spec, spec_digest
+
+PRICE = {"usd_per_hour": 1.0, "source": "invoice", "date": "2026-11-01"}
+WHOLE: dict[str, Any] = {
+    "task": {"name": "reviews", "labels": ["bad", "good"], "description": "of films"},
+    "data": {
+        "held_out": "held_out.csv",
+        "train": "train.csv",
+        "production": "production.csv",
+        "columns": {"id": "key", "text": "body", "label": "answer", "cluster": "user"},
+        "max_leakage": 0.01,
+    },
+    "subpopulations": {"by": [{"columns": ["a", "b"], "margin": 0.1, "required": False}], "small": "inconclusive"},
+    "teacher": {"load": "teacher"},
+    "student": {
+        "distill": {
+            "encoder": {"layers": 3, "width": 64, "heads": 4},
+            "temperature": 3.0,
+            "soft_weight": 0.5,
+            "hard_weight": 0.5,
+            "epochs": 7,
+            "learning_rate": 0.001,
+            "batch_rows": 16,
+            "max_length": 32,
+        }
+    },
+    "serve": {"provider": "cpu", "threads": 2, "max_batch_rows": 8, "max_length": 32, "parity_tolerance": 0.01},
+    "load": {
+        "rate_rps": 20.0,
+        "duration_s": 30.0,
+        "warmup_s": 3.0,
+        "arrivals": "constant",
+        "timeout_s": 5.0,
+        "saturation_clients": 8,
+        "saturation_s": 6.0,
+    },
+    "cost": {"teacher": PRICE, "student": PRICE | {"utilisation": 0.4}, "monthly_requests": 5, "project_usd": 9.0},
+    "requirements": {
+        "confidence": 0.9,
+        "quality": {"overall_margin": 0.04, "subpopulation_margin": 0.07, "retention": 0.96},
+        "latency": {"p50_ms": 20.0, "p99_ms": 50.0},
+        "speed_up": 1.5,
+        "cost_reduction": 3.0,
+    },
+    "seed": 3,
+}
+
+
+def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """The path of every value that is no section."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else None
+    return [path] if inside is None else [leaf for key, each in inside for leaf in leaves(each, (*path, key))]
+
+
+def changed(value: Any, path: tuple[Any, ...], to: Any) -> Any:
+    """A copy of ``value`` with another leaf."""
+    if not path:
+        return to
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = changed(value[path[0]], path[1:], to)
+    return copy
+
+
+def parsed(content: dict[str, Any]) -> GateSpec:
+    return parse_spec(yaml.safe_dump(content), "gate.yaml")
+
+
+def another(value: Any) -> Any:
+    """A near value of the same type, inside every range."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value * 2
+        case float():
+            return value * 0.95
+    words = {"inconclusive": "refuse", "cpu": "cuda", "constant": "poisson", "2026-11-01": "2026-11-02"}
+    return words.get(value, value + "x")
+
+
+@pytest.mark.parametrize("path", leaves(WHOLE), ids=lambda path: ".".join(map(str, path)))
+def test_the_digest_changes_with_every_single_value(path: tuple[Any, ...]) -> None:
+    old = WHOLE
+    for key in path:
+        old = old[key]
+    assert spec_digest(parsed(changed(WHOLE, path, another(old)))) != spec_digest(parsed(WHOLE))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.randoms(use_true_random=False), st.booleans(), st.integers(2, 8))
+def test_the_digest_does_not_change_with_order_indentation_and_comments(random: Any, flow: bool, indent: int) -> None:
+    def shuffled(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        keys = random.sample(list(value), len(value))
+        return {key: shuffled(value[key]) for key in keys}
+
+    text = yaml.safe_dump(shuffled(WHOLE), sort_keys=False, default_flow_style=flow, indent=indent)
+    assert spec_digest(parse_spec(f"# why\n{text}\n# not\n", "gate.yaml")) == spec_digest(parsed(WHOLE))
+
+
+def test_every_section_is_frozen() -> None:
+    spec = parsed(WHOLE)
+    sections = [spec, spec.task, spec.data.columns, spec.subpopulations.by[0], spec.requirements.quality, spec.cost]
+    for section in sections:
+        name = next(iter(type(section).model_fields))
+        with pytest.raises(ValueError, match="frozen"):
+            setattr(section, name, getattr(section, name))
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        "requirements: {confidence: 0.99}\nrequirements: {confidence: 0.8}\n",
+        "requirements:\n  confidence: 0.99\n  confidence: 0.8\n",
+    ],
+    ids=["section", "value"],
+)
+def test_a_key_given_twice_is_refused_rather_than_the_last_one_believed(twice: str) -> None:
+    rest = yaml.safe_dump({key: value for key, value in WHOLE.items() if key != "requirements"})
+    with pytest.raises(SpecError, match=r"gate\.yaml.*(requirements|confidence).*twice"):
+        parse_spec(rest + twice, "gate.yaml")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("requirements", "latency", "p99_ms"),
+        ("requirements", "latency", "p50_ms"),
+        ("cost", "teacher", "usd_per_hour"),
+        ("cost", "project_usd"),
+    ],
+    ids=lambda path: ".".join(path),
+)
+def test_an_infinite_limit_or_price_is_refused_since_it_asks_for_nothing(path: tuple[str, ...]) -> None:
+    with pytest.raises(SpecError, match=rf"{'.'.join(path)} is inf"):
+        parsed(changed(WHOLE, path, float("inf")))
+
+
+def test_a_grouping_by_one_column_twice_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"subpopulations\.by.*user.*twice"):
+        parsed(changed(WHOLE, ("subpopulations", "by"), [["user", "user"]]))
+
+
+@pytest.mark.parametrize("labels", ["[0, 1]", "[yes, no]"])
+def test_labels_that_yaml_takes_for_something_else_are_refused_with_the_remedy(labels: str) -> None:
+    rest = yaml.safe_dump({key: value for key, value in WHOLE.items() if key != "task"})
+    with pytest.raises(SpecError, match=r"task\.labels.*quote"):
+        parse_spec(f"{rest}\ntask: {{name: reviews, labels: {labels}}}\n", "gate.yaml")
+
+
+def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "gate.yaml"
+    path.write_bytes("task: {description: größer}".encode("latin-1"))
+    with pytest.raises(SpecError, match=r"gate\.yaml is not .*UTF-8"):
+        load_spec(path)
+
+
+def test_a_margin_out_of_range_is_refused_with_an_example_of_a_right_one() -> None:
+    with pytest.raises(SpecError, match=r"overall_margin is 5.*e\.g\. 0\.05"):
+        parsed(changed(WHOLE, ("requirements", "quality", "overall_margin"), 5))
