@@ -59,6 +59,8 @@ def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
             return part
     assert isinstance(numerator, Interval)
     assert isinstance(denominator, Interval)
+    if denominator.lower <= 0:
+        return NotEstimable(reason="the denominator's lower bound is not above 0", n=denominator.n)
     return Interval(
         point=numerator.point / denominator.point,
         lower=numerator.lower / denominator.upper,

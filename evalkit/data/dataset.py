@@ -13,6 +13,7 @@ from evalkit.errors import DataError
 from evalkit.spec.gate import Columns
 
 NO_LABEL = -1
+OWN_COLUMNS = ("row_id", "row_label", "teacher", "student")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,11 @@ def training_rows(table: pd.DataFrame, columns: Columns, labels: tuple[str, ...]
 
 
 def _rows(table: pd.DataFrame, columns: Columns, labels: tuple[str, ...], name: str, *, id_required: bool) -> Rows:
+    if columns.cluster in OWN_COLUMNS:
+        raise DataError(
+            f"{name}: the cluster column '{columns.cluster}' has a name that the predictions table uses itself "
+            f"({', '.join(OWN_COLUMNS)}); rename it"
+        )
     required = [columns.text, columns.label] + ([columns.id] if id_required else [])
     required += [columns.cluster] if columns.cluster and id_required else []
     require_columns(table, required, name)

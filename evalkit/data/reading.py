@@ -47,7 +47,11 @@ def _parquet(path: Path) -> pd.DataFrame:
 
 def _jsonl(path: Path) -> pd.DataFrame:
     with path.open(encoding="utf-8") as lines:
-        return pd.DataFrame([json.loads(line) for line in lines if line.strip()], dtype=object).convert_dtypes()
+        rows = [json.loads(line) for line in lines if line.strip()]
+    for row in rows:
+        if not isinstance(row, dict):
+            raise ValueError(f"a line holds {json.dumps(row)[:40]}, and no object")
+    return pd.DataFrame(rows, dtype=object).convert_dtypes()
 
 
 READERS = {".csv": _csv, ".parquet": _parquet, ".jsonl": _jsonl}

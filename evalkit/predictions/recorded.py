@@ -60,7 +60,10 @@ def _probabilities(table: pd.DataFrame, name: str, labels: tuple[str, ...]) -> N
     if not given:
         return None
     require_columns(table, columns, f"{name}.recorded")
-    values = table[columns].to_numpy(dtype=np.float64)
+    try:
+        values = table[columns].to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{name}.recorded: a probability is not a number ({error}); give one from 0 to 1") from error
     off = ~np.isfinite(values).all(1) | (values < 0).any(1) | (np.abs(values.sum(1) - 1) > SUM_TOLERANCE)
     if off.any():
         raise DataError(

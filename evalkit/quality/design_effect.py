@@ -11,8 +11,9 @@ from evalkit.stats.paired_counts import PairedCounts
 def design_effect(values: NDArray[np.float64], clusters: NDArray[np.int64] | None) -> float:
     """Variance of the mean of ``values`` [n] with whole clusters as units ÷ the variance with rows as units.
 
-    Never below 1: clusters that happen to look better than independent rows earn no credit. Without
-    clusters, or with fewer than two, or without any variance, it is 1.
+    Never below 1: clusters that happen to look better than independent rows earn no credit. Where the rows
+    say nothing of how alike a cluster is (no variance at all, or a single cluster), each cluster counts for
+    one row. Without clusters it is 1.
     Source: Rao & Scott 1992, "A simple method for the analysis of clustered binary data", Biometrics 48.
 
     >>> design_effect(np.array([0., 0., 1., 1.]), np.array([0, 0, 1, 1]))
@@ -27,7 +28,7 @@ def design_effect(values: NDArray[np.float64], clusters: NDArray[np.int64] | Non
     count = len(totals)
     independent = float((centred**2).sum())
     if count < 2 or independent == 0.0:
-        return 1.0
+        return n / count
     return max(1.0, count / (count - 1) * float((totals**2).sum()) / independent)
 
 

@@ -73,6 +73,14 @@ class Subpopulation(Section):
             return {**value, "columns": (value["columns"],)}
         return value
 
+    @field_validator("columns")
+    @classmethod
+    def _columns_differ(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        for column in columns:
+            if columns.count(column) > 1:
+                raise ValueError(f"{column} stands there twice; name each column once")
+        return columns
+
 
 class Subpopulations(Section):
     """For whom the student must be good enough."""

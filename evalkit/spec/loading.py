@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,18 +30,35 @@ class LoadedSpec:
         return (self.path.parent / path).resolve()
 
 
+class EachKeyOnce(yaml.SafeLoader):
+    """YAML in which a key may stand once only: otherwise the last one would silently win."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[object] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, Hashable) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands there twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def load_spec(path: Path) -> LoadedSpec:
     """Reads and checks gate.yaml. Raises SpecError with one line that names key, value, rule, remedy."""
     if not path.is_file():
         raise SpecError(f"{path} does not exist; write one with `evalkit init DATA`")
-    spec = parse_spec(path.read_text(encoding="utf-8"), str(path))
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SpecError(f"{path} is not text in UTF-8 ({error.reason}); save it as UTF-8") from error
+    spec = parse_spec(text, str(path))
     return LoadedSpec(spec=spec, path=path.resolve(), digest=spec_digest(spec))
 
 
 def parse_spec(text: str, name: str) -> GateSpec:
     """The spec in ``text``; ``name`` is how errors call it."""
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=EachKeyOnce)
     except yaml.YAMLError as error:
         problem = " ".join(str(error).split())
         raise SpecError(f"{name} is not valid YAML: {problem}") from error
@@ -72,4 +90,8 @@ def _describe(error: ValidationError) -> str:
     shown = f" is {given!r}" if isinstance(given, str | int | float | bool) else ""
     if first["type"] == "missing":
         return f"{where} is missing; add it"
+    if first["type"] == "string_type":
+        message += "; quote it if it is text"
+    if first["type"] in ("less_than", "greater_than") and where.endswith("margin"):
+        message += "; give a fraction in (0, 1), e.g. 0.05"
     return f"{where}{shown}: {message}"

@@ -12,7 +12,7 @@ from pydantic_core import PydanticCustomError
 class Section(BaseModel):
     """A frozen part of gate.yaml. An unknown key is refused with the nearest known one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
     @model_validator(mode="before")
     @classmethod

@@ -68,8 +68,8 @@ def test_clusters_of_one_row_cost_nothing_and_no_clustering_earns_anything():
 
 
 @pytest.mark.parametrize("values", [[], [1.0], [1.0, 1.0, 1.0]])
-def test_without_any_variance_the_design_effect_is_one(values):
-    assert design_effect(np.array(values), np.zeros(len(values), dtype=np.int64)) == 1.0
+def test_without_clusters_the_design_effect_is_one(values):
+    assert design_effect(np.array(values), None) == 1.0
 
 
 def test_effective_counts_keep_their_proportions():
