@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from evalkit.decision.requirement import Direction, Requirement
 from evalkit.decision.verdict import Outcome, decide
-from evalkit.quality.design_effect import design_effect
+from evalkit.quality.design_effect import deflate, design_effect
 from evalkit.quality.fidelity import divergence, fidelity_measurements
 from evalkit.quality.paired_gap import GAP, RETENTION, paired_measurements
 from evalkit.stats.interval import Estimate, Interval
 from evalkit.stats.measurement import ALL_ROWS, Measurement
+from evalkit.stats.paired_counts import PairedCounts
+from evalkit.stats.paired_difference import difference, tango_bounds
 
 
 def identical_answers(users: int, rows_each: int) -> pd.DataFrame:
@@ -81,6 +83,27 @@ class TestWhereTeacherAndStudentNeverDiffer:
         for rows_each in (1, 10):
             verdict = decide([claim], [measured(identical_answers(60, rows_each), "user")[GAP]], [], 0.95)
             assert verdict.outcome is Outcome.INCONCLUSIVE, rows_each
+
+
+@pytest.mark.parametrize("lost", [1, 2, 3, 5])
+def test_a_student_that_loses_a_few_rows_is_never_judged_better_than_one_that_loses_none(lost: int) -> None:
+    """One lost row in one cluster says hardly more of how alike a cluster is than none at all."""
+    none_lost = identical_answers(60, 10).assign(teacher="good", student="good")
+    student = np.full(600, "good", dtype=object)
+    student[10 * np.arange(lost)] = "bad"  # each of another user
+    before = measured(none_lost, "user")[GAP].value
+    after = measured(none_lost.assign(student=student), "user")[GAP].value
+    assert isinstance(before, Interval)
+    assert isinstance(after, Interval)
+    assert after.lower <= before.lower + 0.001
+
+
+def test_lost_rows_do_not_vanish_where_gained_ones_remain() -> None:
+    counts = PairedCounts(both=990, student_only=8, teacher_only=2, neither=0)
+    exact, _ = tango_bounds(8 / 8, 2 / 8, 1000 / 8, 0.9)
+    value = difference(deflate(counts, 8.0), 0.9)
+    assert isinstance(value, Interval)
+    assert value.lower <= float(exact) + 0.001
 
 
 def test_any_number_of_rows_of_a_single_user_shows_nothing_of_other_users() -> None:

@@ -136,6 +136,25 @@ def test_a_key_given_twice_is_refused_rather_than_the_last_one_believed(twice: s
         parse_spec(rest + twice, "gate.yaml")
 
 
+def test_one_price_may_be_written_once_and_referred_to() -> None:
+    """YAML's merge key is no key given twice, and neither is what overrides a merged one."""
+    rest = yaml.safe_dump({key: value for key, value in WHOLE.items() if key != "cost"})
+    text = (
+        "cost:\n"
+        "  teacher: &machine {usd_per_hour: 1.0, utilisation: 0.5, source: invoice, date: 2026-11-01}\n"
+        "  student: {<<: *machine, utilisation: 0.4}\n"
+        "  monthly_requests: 5\n"
+        "  project_usd: 9.0\n"
+    )
+    assert parse_spec(rest + text, "gate.yaml") == parsed(WHOLE)
+
+
+@pytest.mark.parametrize("text", ["{[a]: b}", "? {a: 1}\n: b\n"], ids=["list", "mapping"])
+def test_a_key_that_is_no_word_is_not_valid_yaml(text: str) -> None:
+    with pytest.raises(SpecError, match=r"gate\.yaml is not valid YAML"):
+        parse_spec(text, "gate.yaml")
+
+
 @pytest.mark.parametrize(
     "path",
     [
