@@ -30,14 +30,21 @@ class LoadedSpec:
         return (self.path.parent / path).resolve()
 
 
+MERGE = "tag:yaml.org,2002:merge"
+
+
 class EachKeyOnce(yaml.SafeLoader):
     """YAML in which a key may stand once only: otherwise the last one would silently win."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[object] = set()
         for key_node, _ in node.value:
+            if key_node.tag == MERGE:
+                continue
             key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
+            if not isinstance(key, Hashable):
+                continue  # the base class refuses it, with its place in the file
+            if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"'{key}' stands there twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep)
