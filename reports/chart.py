@@ -14,7 +14,7 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
-from reports.plot_layout import Layout
+from reports.plot_layout import WHOLE_ROW, Layout
 from reports.plot_rows import LEFT, RIGHT, PlotRow
 
 BAR = 1.0
@@ -52,6 +52,8 @@ def _frame(rows: int, layout: Layout) -> list[alt.Chart]:
     """Shading beyond the bar, and the two lines that mean something: 0 and 1."""
     half, end = layout.frame / 2, alt.Y2("bottom:Q")
     heights = [{"row": at - half, "bottom": at + half} for at in range(rows)]
+    if layout.frame == WHOLE_ROW:  # one piece, without seams
+        heights = [{"row": -half, "bottom": rows - half}]
     band = _chart([each | {"from": BAR, "to": RIGHT} for each in heights]).mark_rect(color=BEYOND)
     drawn = [band.encode(x=_x("from"), x2="to:Q", y=_y(rows), y2=end)]
     for value, color, width in ((0.0, MUTED, 1), (BAR, INK, 2)):

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.decision.check import Check, CheckOutcome
-from evalkit.stats.interval import Estimate, Interval
+from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers
 from reports.naming import bound_text, claim_name, estimate_text
 from reports.states import CHECKS, State
-from reports.words import one_line
+from reports.words import one_line, sentence
 
 RANKS = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED)
 NOTHING_MEASURED = "no measurement was made"
@@ -65,6 +65,13 @@ def estimate_text_of(check: Check) -> str:
     return f"not measured: {NOTHING_MEASURED}" if value is None else estimate_text(check.requirement.measurement, value)
 
 
+def explanation(check: Check) -> str:
+    """The check's explanation as a sentence; that of a missing measurement under the name readers know."""
+    if isinstance(value_of(check), Interval):
+        return sentence(one_line(check.explanation))
+    return sentence(f"{claim_name(check.requirement)}: {estimate_text_of(check)}")
+
+
 def value_of(check: Check) -> Estimate | None:
     """The estimate behind a check, if any."""
     return None if check.measurement is None else check.measurement.value
@@ -74,7 +81,8 @@ def share_of_margin(check: Check) -> str:
     """How much of the margin is used: the point, and the ends of the interval."""
     use = check.use_of_margin
     if use is None:
-        return f"not known: {reason_without_share(check)}"
+        measured = isinstance(value_of(check), Interval)
+        return f"not known: {reason_without_share(check)}" if measured else "not known"
     point, lower, upper = (numbers.ratio(each) for each in (use.point, use.lower, use.upper))
     return point if use.lower == use.upper else f"{point} ({lower} to {upper})"
 
@@ -106,6 +114,11 @@ def is_beyond_alone(check: Check) -> bool:
     return check.outcome is CheckOutcome.OPEN and check.use_of_margin is not None and check.use_of_margin.lower > 1
 
 
+def is_void(value: Estimate | None) -> bool:
+    """Whether the load generator, and not the model, decided what would have been measured."""
+    return isinstance(value, NotEstimable) and value.reason.startswith("void")
+
+
 def what_would_settle(check: Check) -> str:
     """How much more evidence an open claim needs."""
     if check.use_of_margin is not None and check.use_of_margin.upper < 1:
@@ -118,6 +131,8 @@ def what_would_settle(check: Check) -> str:
         if isinstance(value_of(check), Interval):
             return f"{more} would decide with 80 % chance, if what was observed is true."
         return f"{more} are needed before anything can be estimated."
+    if is_void(value_of(check)):
+        return "It must be measured again: a void measurement counts for nothing."
     if isinstance(value_of(check), Interval):
         return f"No feasible number of further {check.counted_in} would decide it: the estimate lies too near the bar."
     return "How much more is needed is not known before it is measured."

@@ -10,7 +10,7 @@ from evalkit.decision.verdict import Outcome, Verdict
 from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Interval
 from reports import numbers
-from reports.claims import claim_view, value_of, what_would_settle, worst_first
+from reports.claims import claim_view, estimate_text_of, explanation, value_of, what_would_settle, worst_first
 from reports.naming import claim_name
 from reports.states import VERDICTS, State
 from reports.words import one_line, sentence
@@ -88,21 +88,22 @@ def open_claims(verdict: Verdict) -> tuple[tuple[str, str], ...]:
 
 
 def _needs(check: Check) -> str:
-    return f"{sentence(one_line(check.explanation))} {what_would_settle(check)}"
+    known = isinstance(value_of(check), Interval)
+    return f"{explanation(check) if known else sentence(estimate_text_of(check))} {what_would_settle(check)}"
 
 
 def _why(record: RunRecord) -> str:
     verdict, confidence = record.verdict, confidence_of(record)
     if verdict.deciding is None:
         return "Not shown safe, not shown harmful: nothing was required, so nothing was shown."
-    because = one_line(verdict.deciding.explanation)
+    because = explanation(verdict.deciding)
     match verdict.outcome:
         case Outcome.GO:
-            return f"Every required claim is shown at {confidence} confidence. The tightest: {because}."
+            return f"Every required claim is shown at {confidence} confidence. The tightest: {because}"
         case Outcome.NO_GO:
-            return f"Shown to be harmful at {confidence} confidence: {because}."
+            return f"Shown to be harmful at {confidence} confidence. {because}"
         case Outcome.INCONCLUSIVE:
-            return f"Not shown safe, not shown harmful: {because}."
+            return f"Not shown safe, not shown harmful. {because}"
 
 
 def confidence_of(record: RunRecord) -> str:

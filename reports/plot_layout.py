@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+WHOLE_ROW = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -34,7 +36,7 @@ WIDE = Layout(
     name="margins-wide",
     axis_width=320,
     row_height=28,
-    frame=1.0,
+    frame=WHOLE_ROW,
     padding={"left": 368, "right": 350, "top": 30, "bottom": 46},
     font_px=13,
     state=Place(left=-366, room=78),

@@ -12,6 +12,7 @@ from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import Measurement
 from reports import numbers
+from reports.claims import is_void
 from reports.naming import estimate_text
 from reports.validity import is_recorded
 from reports.words import one_line
@@ -129,7 +130,7 @@ def _costs(record: RunRecord, named: Named) -> list[Line]:
     if record.cost.get("monthly_requests"):
         lines.append(_monthly(record.cost))
     if record.cost.get("project_usd") is not None:
-        lines.append(_break_even(record.cost))
+        lines.append(_break_even(record.cost, named))
     return lines
 
 
@@ -144,15 +145,16 @@ def _monthly(cost: dict[str, Any]) -> Line:
     return Line(what=what, **both, comparison=how)
 
 
-def _break_even(cost: dict[str, Any]) -> Line:
+def _break_even(cost: dict[str, Any], named: Named) -> Line:
     project = f"project cost {numbers.usd(cost['project_usd'])}"
-    return Line(what="Break-even", teacher="does not apply", student=project, comparison=_after(cost))
+    return Line(what="Break-even", teacher="does not apply", student=project, comparison=_after(cost, named))
 
 
-def _after(cost: dict[str, Any]) -> str:
+def _after(cost: dict[str, Any], named: Named) -> str:
     requests, monthly = cost.get("break_even_requests"), cost.get("monthly_requests")
     if requests is None:
-        return "never, or not known"
+        known = REDUCTION in named and isinstance(named[REDUCTION].value, Interval)
+        return "never: the student is not cheaper" if known else "not known"
     after = f"after about {numbers.significant(requests)} requests"
     return f"{after}, {numbers.significant(requests / monthly)} months" if monthly else after
 
@@ -162,7 +164,7 @@ def _usd(measured: Measurement | None) -> str:
         return NOT_MEASURED
     value = measured.value
     if not isinstance(value, Interval):
-        return VOID if value.reason.startswith("void") else f"{NOT_MEASURED}: {one_line(value.reason)}"
+        return VOID if is_void(value) else f"{NOT_MEASURED}: {one_line(value.reason)}"
     if value.lower == value.upper:
         return numbers.usd(value.point)
     return f"{numbers.usd(value.point)} ({_bare_usd(value.lower)} to {_bare_usd(value.upper)})"
@@ -177,7 +179,7 @@ def _compared(named: Named, name: str, how: str) -> str:
     if measured is None:
         return NOT_MEASURED
     if not isinstance(measured.value, Interval):
-        return VOID if measured.value.reason.startswith("void") else estimate_text(name, measured.value)
+        return VOID if is_void(measured.value) else estimate_text(name, measured.value)
     return f"{estimate_text(name, measured.value)} {how}"
 
 

@@ -13,6 +13,7 @@ from evalkit.stats.measurement import ALL_ROWS, Measurement
 
 FEWEST_TEXTS = 200
 MOST_TEXTS = 2000
+MOST_CHARACTERS = 500
 FOLDS = 5
 MOST_FEATURES = 50_000
 REPLICATES = 500
@@ -27,7 +28,7 @@ def distribution_mismatch(
 
     It fires when the AUC's lower bound is above 0.55.
     The AUC is out of fold (5 folds), its interval a percentile bootstrap over texts. At most 2,000 texts of
-    each side, drawn by ``rng``. Source: Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
+    each side, drawn by ``rng``, and 500 characters of each. Source: Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
     """
     value = _auc(held_out, production, level, rng)
     fired = isinstance(value, Interval) and value.lower > ALARM_AUC
@@ -62,7 +63,7 @@ def _auc(held_out: Sequence[str], production: Sequence[str], level: float, rng: 
 
 def _draw(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
     chosen = rng.permutation(len(texts))[:MOST_TEXTS]
-    return [texts[index] for index in chosen]
+    return [texts[index][:MOST_CHARACTERS] for index in chosen]
 
 
 def _out_of_fold(texts: list[str], sides: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
