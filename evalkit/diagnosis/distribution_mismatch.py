@@ -28,7 +28,8 @@ def distribution_mismatch(
 
     It fires when the AUC's lower bound is above 0.55.
     The AUC is out of fold (5 folds), its interval a percentile bootstrap over texts. At most 2,000 texts of
-    each side, drawn by ``rng``, and 500 characters of each. Source: Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
+    each side, drawn by ``rng``, and 500 characters of each.
+    Source: Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
     """
     value = _auc(held_out, production, level, rng)
     fired = isinstance(value, Interval) and value.lower > ALARM_AUC
