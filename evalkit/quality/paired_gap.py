@@ -73,7 +73,7 @@ def _group(
             name=GAP,
             subpopulation=name,
             unit="share of rows",
-            value=_say_effect(difference(counts, level), effect),
+            value=_of_all_rows(difference(counts, level), student.mean() - teacher.mean(), effect),
             evidence=EVIDENCE,
             counts=counts,
         ),
@@ -89,13 +89,11 @@ def accuracy(
     effect = design_effect(hits.astype(float), clusters)
     n = max(1, round(len(hits) / effect)) if len(hits) else 0
     estimate = proportion(round(float(hits.mean()) * n) if n else 0, n, level)
-    if isinstance(estimate, Interval) and effect == 1.0:
-        return Measurement(name=measured, subpopulation=name, unit="share of rows", value=estimate, evidence=EVIDENCE)
     return Measurement(
         name=measured,
         subpopulation=name,
         unit="share of rows",
-        value=_say_effect(estimate, effect),
+        value=_of_all_rows(estimate, hits.mean(), effect),
         evidence=EVIDENCE,
     )
 
@@ -110,19 +108,21 @@ def _retention(
         name=RETENTION,
         subpopulation=ALL_ROWS,
         unit="ratio",
-        value=_say_effect(retention(counts, level), effect),
+        value=_of_all_rows(retention(counts, level), ratio, effect),
         evidence=EVIDENCE,
         counts=counts,
     )
 
 
-def _say_effect(estimate: Estimate, effect: float) -> Estimate:
+def _of_all_rows(estimate: Estimate, observed: float, effect: float) -> Estimate:
+    """An estimate from effective counts, said to be one, around what was observed on all rows: rounding to
+    whole effective rows may widen the interval but moves no figure."""
     if not isinstance(estimate, Interval) or effect == 1.0:
         return estimate
     return Interval(
-        point=estimate.point,
-        lower=estimate.lower,
-        upper=estimate.upper,
+        point=float(observed),
+        lower=min(estimate.lower, float(observed)),
+        upper=max(estimate.upper, float(observed)),
         level=estimate.level,
         n=estimate.n,
         method=f"{estimate.method}, effective rows at design effect {effect:.2f} (Rao–Scott)",

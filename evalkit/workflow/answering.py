@@ -18,7 +18,7 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.models import ServableModel, every_core
 
-VERSION = 1
+VERSION = 2
 CHUNK_TEXTS = 512
 
 

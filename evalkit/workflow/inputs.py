@@ -18,7 +18,7 @@ from evalkit.spec.loading import LoadedSpec
 from evalkit.stats.sample_size import feasibility_floor
 from evalkit.workflow.gate import Gate
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)

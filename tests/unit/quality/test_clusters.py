@@ -66,6 +66,30 @@ def test_every_interval_of_copied_rows_is_about_that_of_the_rows(name: str) -> N
     assert "design effect" in copied.method
 
 
+def test_the_figures_of_clustered_rows_are_those_of_all_rows() -> None:
+    """Effective counts are for the interval; what is reported is what pandas alone computes."""
+    rng = np.random.default_rng(8)
+    user = np.repeat(np.arange(70), 7)
+    right = {
+        model: np.where((rng.random(70)[user] + rng.random(490)) < 1.3, "good", "bad")
+        for model in ("teacher", "student")
+    }
+    found = measured(pd.DataFrame({"row_label": "good", **right, "user": user}), "user")
+    teacher, student = ((right[model] == "good").mean() for model in ("teacher", "student"))
+    expected = {
+        GAP: student - teacher,
+        RETENTION: student / teacher,
+        "teacher_accuracy": teacher,
+        "student_accuracy": student,
+    }
+    for name, figure in expected.items():
+        value = found[name].value
+        assert isinstance(value, Interval)
+        assert value.point == pytest.approx(figure, abs=1e-12)
+        assert value.lower <= value.point <= value.upper
+        assert "design effect" in value.method
+
+
 class TestWhereTeacherAndStudentNeverDiffer:
     """No discordant row says nothing of how alike a cluster's rows are: a cluster counts for one row at most."""
 
