@@ -161,7 +161,7 @@ def _use_of_margin(claim: Requirement, value: Interval) -> UseOfMargin | None:
         return UseOfMargin(
             point=value.point / claim.bound, lower=value.lower / claim.bound, upper=value.upper / claim.bound
         )
-    if value.lower <= 0:
+    if not (value.lower > 0 and value.point > 0 and value.upper > 0):
         return None
     return UseOfMargin(
         point=claim.bound / value.point, lower=claim.bound / value.upper, upper=claim.bound / value.lower

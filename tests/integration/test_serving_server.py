@@ -184,6 +184,7 @@ def test_a_pinned_server_runs_on_its_core_and_says_so(tiny_model_folder: Path) -
     core = max(os.sched_getaffinity(0))
     with running(tiny_model_folder, "--core", str(core)) as server:
         assert server.ready["pinned_core"] == core
+        assert server.post(b'{"texts": ["it starts the thread that computes"]}')[0] == 200
         threads = [int(path.name) for path in Path(f"/proc/{server.process.pid}/task").iterdir()]
         assert len(threads) > 1
         assert all(os.sched_getaffinity(thread) == {core} for thread in threads)
