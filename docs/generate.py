@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.spec.gate import GateSpec
+from evalkit.spec.subpopulations import DERIVED
 
 DOCS = Path(__file__).resolve().parent
-COMMANDS = ("", "init", "check", "report", "serve", "load")
+COMMANDS = (
+    "", "init", "plan", "selfcheck", "check", "report", "override", "policy", "metrics", "serve", "load",
+)  # fmt: skip
 
 
 def schema() -> str:
@@ -26,15 +29,29 @@ def schema() -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema with the short form of a subpopulation, which the types accept before they check."""
+    """The schema with the short forms of a subpopulation, which the types accept before they check."""
     described = GateSpec.model_json_schema()
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     described["title"] = "gate.yaml of evalkit"
-    mapping = described["$defs"]["Subpopulation"]
-    mapping["properties"]["columns"] = {"anyOf": [mapping["properties"]["columns"], {"type": "string"}]}
-    short = [{"type": "string"}, {"type": "array", "items": {"type": "string"}, "minItems": 1}]
-    described["$defs"]["Subpopulation"] = {"anyOf": [*short, mapping]}
+    described["$defs"]["Subpopulation"] = _subpopulation(described["$defs"]["Subpopulation"])
     return described
+
+
+def _subpopulation(mapping: dict[str, Any]) -> dict[str, Any]:
+    """A column's name, a list of names, or a mapping; one column's bins and quantiles need not name it."""
+    column = {"anyOf": [{"enum": list(DERIVED)}, {"type": "string", "pattern": r"^(?!@)[\s\S]*\S"}]}
+    columns = {"type": "array", "items": column, "minItems": 1, "uniqueItems": True}
+    keys = mapping["properties"]
+    one = {"anyOf": [column, {**columns, "maxItems": 1}]}
+    short = {key: _with_short_form(keys[key]) for key in ("bins", "quantiles")}
+    crossed = {**mapping, "properties": {**keys, "columns": {**columns, "minItems": 2}}}
+    return {"anyOf": [column, columns, {**mapping, "properties": {**keys, **short, "columns": one}}, crossed]}
+
+
+def _with_short_form(mapping: dict[str, Any]) -> dict[str, Any]:
+    outside = {key: value for key, value in mapping.items() if key in ("description", "title")}
+    inside = {key: value for key, value in mapping.items() if key not in outside}
+    return {"anyOf": [inside, mapping["additionalProperties"]], **outside}
 
 
 def reference() -> str:
@@ -47,13 +64,21 @@ def reference() -> str:
         parts += ["| key | type | default | meaning |", "|---|---|---|---|"]
         required = section.get("required", [])
         for key, described in section.get("properties", {}).items():
-            default = "required" if key in required else f"`{json.dumps(described.get('default'))}`"
-            if "default" in described and isinstance(described["default"], dict):
-                default = "its own defaults"
+            default = _default(described, key in required)
             meaning = described.get("description", "").replace("\n", " ").replace("|", "\\|")
             parts.append(f"| `{key}` | {_type(described)} | {default} | {meaning} |")
         parts.append("")
     return "\n".join(parts)
+
+
+def _default(described: dict[str, Any], required: bool) -> str:
+    if required:
+        return "required"
+    if "default" not in described:
+        return "none"
+    if isinstance(described["default"], dict):
+        return "its own defaults"
+    return f"`{json.dumps(described['default'])}`"
 
 
 def _type(described: dict[str, Any]) -> str:
@@ -71,6 +96,8 @@ def _type(described: dict[str, Any]) -> str:
     kind = described.get("type", "any")
     if kind == "array":
         kind = f"list of {_type(described.get('items', {}))}"
+    if isinstance(described.get("additionalProperties"), dict):
+        kind = f"mapping to {_type(described['additionalProperties'])}"
     return f"{kind} {bounds}".strip()
 
 

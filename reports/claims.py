@@ -6,6 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.decision.check import Check, CheckOutcome
+from evalkit.decision.identity import AGREEMENT
+from evalkit.decision.requirement import UNSPENT_ERROR
+from evalkit.quality.paired_gap import GAP
+from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers
@@ -15,6 +19,11 @@ from reports.words import one_line, sentence
 
 RANKS = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED)
 NOTHING_MEASURED = "no measurement was made"
+REMEDIES = {
+    AGREEMENT: "Compare two models: give a student that is not the teacher.",
+    UNSPENT_ERROR: "New rows must be held out: these have been used up.",
+}
+"""What settles a claim that no further evidence of the same kind would."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,9 +50,22 @@ def worst_first(checks: Sequence[Check]) -> list[Check]:
     )
 
 
-def overall_claims(checks: Sequence[Check]) -> tuple[ClaimView, ...]:
-    """The claims that are not about one subpopulation, in the spec's order."""
-    return tuple(claim_view(check) for check in checks if check.requirement.subpopulation == ALL_ROWS)
+def gap_claims(record: RunRecord) -> dict[str, Check]:
+    """The claim about the accuracy gap of all rows and of every declared group that has one; the worse of two, where
+    the metric accuracy has a bar of its own."""
+    places = {ALL_ROWS, *(line.name for line in record.groups)}
+    found: dict[str, Check] = {}
+    for check in worst_first(record.verdict.checks):
+        if check.requirement.measurement == GAP and check.requirement.subpopulation in places:
+            found.setdefault(check.requirement.subpopulation, check)
+    return found
+
+
+def other_claims(record: RunRecord) -> tuple[ClaimView, ...]:
+    """The claims that the table of subpopulations does not hold, and that about the gap over all rows, which it
+    holds too; in the spec's order."""
+    elsewhere = {id(check) for where, check in gap_claims(record).items() if where != ALL_ROWS}
+    return tuple(claim_view(check) for check in record.verdict.checks if id(check) not in elsewhere)
 
 
 def claim_view(check: Check) -> ClaimView:
@@ -61,8 +83,9 @@ def claim_view(check: Check) -> ClaimView:
 
 def estimate_text_of(check: Check) -> str:
     """What was measured, or why nothing was."""
-    value = value_of(check)
-    return f"not measured: {NOTHING_MEASURED}" if value is None else estimate_text(check.requirement.measurement, value)
+    if check.measurement is None:
+        return f"not measured: {NOTHING_MEASURED}"
+    return estimate_text(check.requirement.measurement, check.measurement.value, check.measurement.unit)
 
 
 def explanation(check: Check) -> str:
@@ -92,6 +115,8 @@ def reason_without_share(check: Check) -> str:
     value = value_of(check)
     if value is None:
         return NOTHING_MEASURED
+    if check.unusable is not None:
+        return one_line(check.unusable)
     if isinstance(value, Interval):
         return "the bar leaves no margin to use" if value.lower > 0 else "the measurement's lower end is not above 0"
     return one_line(value.reason)
@@ -102,7 +127,7 @@ def notes(check: Check) -> list[str]:
     said = []
     if check.outcome is CheckOutcome.OPEN:
         if is_beyond_alone(check):
-            said.append("Beyond the bar when tested alone, not once corrected for the number of claims (Holm).")
+            said.append("Beyond the bar alone, but not once all claims are counted (Holm).")
         said.append(what_would_settle(check))
     if not check.requirement.required:
         said.append("Watched only: decides nothing.")
@@ -120,19 +145,29 @@ def is_void(value: Estimate | None) -> bool:
 
 
 def what_would_settle(check: Check) -> str:
-    """How much more evidence an open claim needs."""
+    """How much more evidence an open claim needs, or what else would settle it."""
+    if check.requirement.measurement in REMEDIES:
+        return REMEDIES[check.requirement.measurement]
+    value = value_of(check)
+    if check.unusable is not None:
+        return _when_unusable(check)
+    if check.further_needed is not None:
+        more = f"About {numbers.count(check.further_needed)} more {check.counted_in}"
+        if isinstance(value, Interval):
+            return f"{more} would decide it."
+        return f"{more} are needed before anything can be estimated."
+    if is_void(value):
+        return "It must be measured again: a void measurement counts for nothing."
+    if isinstance(value, Interval):
+        return f"No feasible number of further {check.counted_in} would decide it: the estimate lies too near the bar."
+    return "How much more is needed is not known before it is measured."
+
+
+def _when_unusable(check: Check) -> str:
+    """What was estimated shows nothing: at too low a confidence, or as no estimate can be."""
     if check.use_of_margin is not None and check.use_of_margin.upper < 1:
         return (
             "The interval lies inside the bar, but at a lower confidence than the claim asks for: it must be "
             "estimated again at that confidence."
         )
-    if check.further_needed is not None:
-        more = f"About {numbers.count(check.further_needed)} more {check.counted_in}"
-        if isinstance(value_of(check), Interval):
-            return f"{more} would decide with 80 % chance, if what was observed is true."
-        return f"{more} are needed before anything can be estimated."
-    if is_void(value_of(check)):
-        return "It must be measured again: a void measurement counts for nothing."
-    if isinstance(value_of(check), Interval):
-        return f"No feasible number of further {check.counted_in} would decide it: the estimate lies too near the bar."
-    return "How much more is needed is not known before it is measured."
+    return f"It must be estimated again: {one_line(check.unusable or '')}."

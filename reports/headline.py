@@ -6,12 +6,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.decision.check import Check, CheckOutcome
+from evalkit.decision.stability import Stability, sentences
 from evalkit.decision.verdict import Outcome, Verdict
 from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Interval
 from reports import numbers
-from reports.claims import claim_view, estimate_text_of, explanation, value_of, what_would_settle, worst_first
-from reports.naming import claim_name
+from reports.claims import (
+    claim_view,
+    estimate_text_of,
+    explanation,
+    value_of,
+    what_would_settle,
+    worst_first,
+)
+from reports.naming import bound_text, claim_name
 from reports.states import VERDICTS, State
 from reports.words import one_line, sentence
 
@@ -38,10 +46,11 @@ class Headline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """The claim that decided, with its numbers."""
+    """The claim that decided, with its numbers; ``fragility`` is what would have changed the outcome."""
 
     title: str
     sentences: tuple[str, ...]
+    fragility: tuple[str, ...]
     facts: tuple[tuple[str, str], ...]
 
 
@@ -54,7 +63,7 @@ def headline(record: RunRecord) -> Headline:
         description=one_line(str(record.task.get("description", ""))),
         why=_why(record),
         tally=_tally(verdict.checks),
-        recommendation=sentence(one_line(verdict.recommendation)),
+        recommendation=sentence(one_line(verdict.recommendation.text)),
         facts=_facts(record),
     )
 
@@ -63,15 +72,25 @@ def binding(verdict: Verdict) -> Binding:
     """The deciding check; without one, why there is none."""
     check = verdict.deciding
     if check is None:
-        return Binding(title="none", sentences=("No claim was required, so none could decide.",), facts=())
+        return Binding(
+            title="none", sentences=("No claim was required, so none could decide.",), fragility=(), facts=()
+        )
     said = [ROLE_OF[verdict.outcome]]
     if check.outcome is CheckOutcome.OPEN:
         said.append(what_would_settle(check))
     return Binding(
         title=claim_name(check.requirement),
         sentences=tuple(said),
+        fragility=() if verdict.stability is None else _fragility(verdict.stability),
         facts=_binding_facts(check),
     )
+
+
+def _fragility(stability: Stability) -> tuple[str, ...]:
+    """What would have changed the outcome; one reason for both, said once, where nothing would."""
+    if stability.no_margin is not None and stability.no_margin == stability.no_rows:
+        return (f"No other margin and no other answers of the student: {one_line(stability.no_margin)}.",)
+    return tuple(one_line(each) for each in sentences(stability))
 
 
 def open_claims(verdict: Verdict) -> tuple[tuple[str, str], ...]:
@@ -88,8 +107,9 @@ def open_claims(verdict: Verdict) -> tuple[tuple[str, str], ...]:
 
 
 def _needs(check: Check) -> str:
-    known = isinstance(value_of(check), Interval)
-    return f"{explanation(check) if known else sentence(estimate_text_of(check))} {what_would_settle(check)}"
+    if not isinstance(value_of(check), Interval):
+        return f"{sentence(estimate_text_of(check))} {what_would_settle(check)}"
+    return f"{what_would_settle(check)} Measured: {estimate_text_of(check)}, {bound_text(check.requirement)}."
 
 
 def _why(record: RunRecord) -> str:
@@ -107,9 +127,10 @@ def _why(record: RunRecord) -> str:
 
 
 def confidence_of(record: RunRecord) -> str:
-    """The one-sided confidence of every claim, in words."""
-    stated = record.spec.get("requirements", {}).get("confidence")
-    return "the stated" if stated is None else f"one-sided {numbers.stated(100 * stated)} %"
+    """The one-sided confidence that every claim was decided at, in words: this look's share of the planned ones."""
+    looks = record.looks
+    decided_at = looks.asked_confidence if looks.confidence is None else looks.confidence
+    return f"one-sided {numbers.confidence(decided_at)}"
 
 
 def _tally(checks: Sequence[Check]) -> str:

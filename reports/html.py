@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import jinja2
 
+from evalkit.record.override import Override
 from evalkit.record.run_record import RunRecord
 from reports.chart import margin_plot
 from reports.plot_layout import NARROW, WIDE
@@ -18,8 +21,8 @@ TEMPLATES = jinja2.Environment(
 )
 
 
-def render_html(record: RunRecord) -> str:
+def render_html(record: RunRecord, overrides: Sequence[Override] = ()) -> str:
     """The record as one HTML page, with style and drawing inline."""
-    page = page_of(record)
+    page = page_of(record, overrides)
     plots = [(layout.name, margin_plot(page.plot.rows, layout)) for layout in (WIDE, NARROW) if page.plot.rows]
     return TEMPLATES.get_template("page.html").render(page=page, plots=plots)

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from evalkit.record.override import Override
 from evalkit.record.run_record import RunRecord
 from reports.view import Page, page_of
 
 SPECIAL = "\\`*_{}[]<>#|~"
 MENTION = "@\u200b"  # nobody is called to a pull request by what a user wrote
 NO_NOTE = "none"
+CHANCE = "A number decides its claim with 80 % chance, if what was observed is true."
 
 
-def render_markdown(record: RunRecord) -> str:
+def render_markdown(record: RunRecord, overrides: Sequence[Override] = ()) -> str:
     """The record as one Markdown document."""
-    page = page_of(record)
-    parts = (_top(page), _validity(page), _claims(page), _groups(page), _sides(page), _diagnosis(page), _repeat(page))
+    page = page_of(record, overrides)
+    parts = (
+        _top(page),
+        _validity(page),
+        _claims(page),
+        _groups(page),
+        _discovered(page),
+        _metrics(page),
+        _sides(page),
+        _diagnosis(page),
+        _repeat(page),
+    )
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -24,14 +36,20 @@ def _top(page: Page) -> str:
     lines = [
         f"# {head.state.icon} {head.state.word}: {escaped(head.task)}",
         escaped(head.why),
+        *(
+            f"**{each.title}: {each.state.text}** by {escaped(each.by)}, {escaped(each.at)}. {escaped(each.reason)} "
+            f"{escaped(each.standing)}"
+            for each in page.overrides
+        ),
         f"**Recommendation.** {escaped(head.recommendation)}",
         f"**What decided:** {escaped(binding.title)}. {' '.join(escaped(each) for each in binding.sentences)}",
         _list(binding.facts),
+        f"**What would have changed the verdict.** {escaped(' '.join(binding.fragility))}" if binding.fragility else "",
         f"{escaped(head.tally)}.",
         _list(head.facts),
     ]
     if page.open_claims:
-        lines += ["## What would settle the open claims", _list(page.open_claims)]
+        lines += ["## What would settle the open claims", CHANCE, _list(page.open_claims)]
     return "\n\n".join(line for line in lines if line)
 
 
@@ -49,15 +67,50 @@ def _claims(page: Page) -> str:
 
 
 def _groups(page: Page) -> str:
-    headings = ("state", "subpopulation", "rows", "teacher", "student", "gap", "allowed", "share of margin", "note")
+    headings = (
+        "state",
+        "subpopulation",
+        "rows",
+        "teacher",
+        "student",
+        "gap",
+        "allowed",
+        "share of margin",
+        "p equal",
+        "note",
+    )
     rows = [
         (
             each.state.text, each.name, each.rows, each.teacher, each.student, each.gap, each.allowed,
-            each.share_of_margin, each.note or NO_NOTE,
+            each.share_of_margin, each.equality, each.note or NO_NOTE,
         )
         for each in page.groups
     ]  # fmt: skip
     return f"## Every subpopulation\n\n{escaped(page.group_tally)}\n\n{table(headings, rows)}"
+
+
+def _discovered(page: Page) -> str:
+    parts = ["## Subpopulations that nobody declared", escaped(page.discovery.said)]
+    if page.discovery.left_out:
+        parts.append(escaped(page.discovery.left_out))
+    if page.discovery.found:
+        headings = ("state", "subpopulation", "rows", "gap", "the other rows", "q", "rows to look at")
+        rows = [
+            (each.state.text, each.name, each.rows, each.gap, each.others, each.q, each.examples)
+            for each in page.discovery.found
+        ]
+        parts.append(table(headings, rows))
+    return "\n\n".join(parts)
+
+
+def _metrics(page: Page) -> str:
+    if not page.metrics:
+        return ""
+    headings = ("metric", "teacher", "student", "student − teacher", "better", "unit", "interval")
+    rows = [
+        (each.name, each.teacher, each.student, each.gap, each.better, each.unit, each.method) for each in page.metrics
+    ]
+    return f"## Other metrics\n\n{table(headings, rows)}"
 
 
 def _sides(page: Page) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
+from decimal import Decimal
 
 MINUS = "−"
 DIGITS = 3
@@ -48,13 +49,62 @@ def significant(value: float, digits: int = DIGITS) -> str:
     return _true_minus(f"{rounded:,.{max(0, _decimals(rounded, digits))}f}")
 
 
+def decimals_for(width: float) -> int:
+    """The decimals with which two digits of an interval's width are seen; three more digits where it has none.
+
+    >>> decimals_for(0.0213), decimals_for(4.2), decimals_for(180.0), decimals_for(0.0)
+    (3, 1, 0, 3)
+    """
+    return min(9, max(0, 1 - math.floor(math.log10(width)))) if width > 0 else DIGITS
+
+
+def fixed(value: float, decimals: int) -> str:
+    """A number with so many decimals.
+
+    >>> fixed(0.91243, 3), fixed(-0.0001, 3), fixed(61250.0, 0)
+    ('0.912', '0.000', '61,250')
+    """
+    text = f"{value:,.{decimals}f}"
+    return _true_minus(text) if float(text.replace(",", "")) else text.removeprefix("-")
+
+
+def fixed_signed(value: float, decimals: int) -> str:
+    """A difference with so many decimals and its sign.
+
+    >>> fixed_signed(0.0331, 3), fixed_signed(-0.041, 3), fixed_signed(1e-9, 3)
+    ('+0.033', '−0.041', '0.000')
+    """
+    text = fixed(value, decimals)
+    return f"+{text}" if value > 0 and text.strip("0.,") else text
+
+
 def stated(value: float) -> str:
     """A number that a person wrote down, as it was written.
 
-    >>> stated(20.0), stated(1.5), stated(12500.0)
-    ('20', '1.5', '12,500')
+    >>> stated(20.0), stated(1.5), stated(12500.0), stated(100 * 0.07), stated(1e-7)
+    ('20', '1.5', '12,500', '7', '0.0000001')
     """
-    return _true_minus(f"{value:,.6f}".rstrip("0").rstrip("."))
+    text = f"{Decimal(f'{value:.12g}'):,f}"
+    return _true_minus(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def stated_signed(value: float) -> str:
+    """A bound that a person wrote down, with its sign.
+
+    >>> stated_signed(-0.03), stated_signed(0.05)
+    ('−0.03', '+0.05')
+    """
+    return f"+{stated(value)}" if value > 0 else stated(value)
+
+
+def confidence(share: float) -> str:
+    """A confidence in per cent, never quite 100.
+
+    >>> confidence(0.95), confidence(0.98448123), confidence(1 - 1e-12)
+    ('95 %', '98.4481 %', 'more than 99.9999 %')
+    """
+    text = f"{100 * share:.4f}".rstrip("0").rstrip(".")
+    return "more than 99.9999 %" if text == "100" else f"{text} %"
 
 
 def milliseconds(value: float) -> str:
@@ -113,6 +163,26 @@ def count(number: float) -> str:
     '12,345'
     """
     return _true_minus(f"{number:,.0f}")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
+
+
+def probability(p: float) -> str:
+    """A p-value: two significant digits, and never quite 0.
+
+    >>> probability(0.0412), probability(0.00001), probability(1.0)
+    ('0.041', '< 0.001', '1.0')
+    """
+    if p < 0.001:
+        return "< 0.001"
+    return significant(p, 2)
 
 
 def duration(seconds: float) -> str:

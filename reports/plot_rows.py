@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.decision.check import Check, CheckOutcome, UseOfMargin
+from evalkit.decision.requirement import METRIC_GAP, Requirement
 from evalkit.quality.paired_gap import GAP
 from evalkit.stats.measurement import ALL_ROWS
 from reports.claims import estimate_text_of, reason_without_share, worst_first
-from reports.naming import bound_text, claim_name, where
+from reports.naming import bound_text, claim_name, estimate_text, quantity, where
 from reports.states import CHECKS, State
-from reports.words import shortened
+from reports.words import one_line, shortened
 
 LEFT, RIGHT = -1.0, 3.0
 MOST_ROWS = 30
 MOST_NAMED = 8
-LABEL_CHARACTERS = 40
+LABEL_CHARACTERS, NUMBERS_CHARACTERS = 40, 52
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def _row(check: Check, use: UseOfMargin) -> PlotRow:
     watched = "" if check.requirement.required else " (watched)"
     return PlotRow(
         label=shortened(_name(check), LABEL_CHARACTERS - len(watched)) + watched,
-        numbers=f"{estimate_text_of(check)}, {bound_text(check.requirement)}",
+        numbers=_numbers(check),
         state=CHECKS[check.outcome],
         point=_clip(use.point),
         point_is_seen=LEFT <= use.point <= RIGHT,
@@ -77,8 +78,24 @@ def _row(check: Check, use: UseOfMargin) -> PlotRow:
 
 def _name(check: Check) -> str:
     claim = check.requirement
+    if _is_metric(claim):
+        return f"{one_line(claim.measurement.removeprefix(METRIC_GAP))}, {where(claim.subpopulation)}"
     is_of_group = claim.measurement == GAP and claim.subpopulation != ALL_ROWS
     return f"Gap, {where(claim.subpopulation)}" if is_of_group else claim_name(claim)
+
+
+def _numbers(check: Check) -> str:
+    """What was measured and the bar; a metric's unit only where it does not push the bar out of sight."""
+    claim, measured = check.requirement, check.measurement
+    if measured is None or not _is_metric(claim):
+        return f"{estimate_text_of(check)}, {bound_text(claim)}"
+    bar = f"bar {quantity(claim.measurement).stated(claim.bound)}"
+    said = f"{estimate_text_of(check)}, {bar}"
+    return said if len(said) <= NUMBERS_CHARACTERS else f"{estimate_text(claim.measurement, measured.value)}, {bar}"
+
+
+def _is_metric(claim: Requirement) -> bool:
+    return claim.measurement.startswith(METRIC_GAP) and claim.measurement != GAP
 
 
 def _clip(value: float) -> float:

@@ -39,4 +39,7 @@ LOOK = State("▲", "look", "noted")
 NOT_MEASURED = State("◇", "not measured", "open")
 
 FIRED = State("▲", "fired", "noted")
+MERGED = State("○", "merged", "noted")
+NOT_JUDGED = State("○", "not judged", "noted")
+ELSEWHERE = State("○", "see claims", "noted")
 QUIET = State("●", "not fired", "passed")

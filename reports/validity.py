@@ -8,6 +8,7 @@ from typing import Any
 
 from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
 from reports import numbers
+from reports.looks import looks_state, looks_text
 from reports.states import BROKEN, HOLDS, LOOK, NOT_MEASURED, VOID, State
 from reports.words import one_line
 
@@ -27,6 +28,7 @@ def validity(record: RunRecord) -> tuple[Condition, ...]:
         _models_differ(record),
         _pairing(record.data),
         _leakage(record),
+        Condition(state=looks_state(record.looks), name="Uses of the held-out set", text=looks_text(record.looks)),
         *(_truncated(record, model) for model in record.models),
         *(_parity(model) for model in record.models),
         *_load_conditions(record),

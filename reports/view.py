@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.record.override import Override
 from evalkit.record.run_record import RunRecord
-from reports.claims import ClaimView, overall_claims
+from reports.claims import ClaimView, other_claims
 from reports.diagnosis import ExampleView, FidelityLine, FindingView, examples, fidelity, findings
+from reports.discovered import DiscoveryView, discovery_view
 from reports.headline import Binding, Headline, binding, confidence_of, headline, open_claims
+from reports.metrics import MetricView, metric_views
+from reports.overrides import OverrideView, override_views
 from reports.plot_rows import PlotRows, plot_rows
 from reports.reproduction import Reproduction, reproduction
 from reports.side_by_side import SideBySide, side_by_side
@@ -27,6 +32,9 @@ class Page:
     claims: tuple[ClaimView, ...]
     group_tally: str
     groups: tuple[GroupView, ...]
+    discovery: DiscoveryView
+    metrics: tuple[MetricView, ...]
+    overrides: tuple[OverrideView, ...]
     side_by_side: SideBySide
     fidelity: tuple[FidelityLine, ...]
     findings: tuple[FindingView, ...]
@@ -35,8 +43,8 @@ class Page:
     confidence: str
 
 
-def page_of(record: RunRecord) -> Page:
-    """Everything that the reports say about a run."""
+def page_of(record: RunRecord, overrides: Sequence[Override] = ()) -> Page:
+    """Everything that the reports say about a run, and about who decided otherwise."""
     verdict = record.verdict
     return Page(
         headline=headline(record),
@@ -44,9 +52,12 @@ def page_of(record: RunRecord) -> Page:
         open_claims=open_claims(verdict),
         validity=validity(record),
         plot=plot_rows(verdict.checks),
-        claims=overall_claims(verdict.checks),
-        group_tally=group_tally(verdict),
+        claims=other_claims(record),
+        group_tally=group_tally(record),
         groups=group_views(record),
+        discovery=discovery_view(record),
+        metrics=metric_views(record),
+        overrides=override_views(overrides),
         side_by_side=side_by_side(record),
         fidelity=fidelity(record),
         findings=findings(record),

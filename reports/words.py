@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
 
 UNSEEN = ("Cc", "Cf", "Co", "Cs")  # control, format (bidirectional overrides), private use, lone surrogates
 JOINERS = "\u200c\u200d"  # Persian, Hindi and emoji need them
@@ -28,6 +29,17 @@ def shortened(text: str, most: int) -> str:
         return text
     tail = (most - 1) // 2
     return f"{text[: most - 1 - tail]}…{text[-tail:]}"
+
+
+def listed(texts: Iterable[str], most: int, between: str = ", ") -> str:
+    """The first ``most`` of them, and how many more there are.
+
+    >>> listed("abcd", 2)
+    'a, b and 2 more'
+    """
+    named = list(texts)
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return f"{between.join(named[:most])}{more}"
 
 
 def sentence(text: str) -> str:

@@ -11,6 +11,11 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.boundary import boundary, fail
+from evalkit.cli.metrics_command import metrics
+from evalkit.cli.override_command import override
+from evalkit.cli.plan_command import plan
+from evalkit.cli.policy_command import policy
+from evalkit.cli.selfcheck_command import selfcheck
 
 app = typer.Typer(
     name="evalkit",
@@ -192,6 +197,10 @@ def load(
             for reason in void:
                 print(f"VOID: {reason}")
         raise typer.Exit(3 if void else 0)
+
+
+for command in (plan, selfcheck, override, policy, metrics):
+    app.command()(command)
 
 
 def main() -> None:

@@ -34,6 +34,11 @@ data:
 subpopulations:              # for whom the student must be good enough
   by:
 $groups
+    # - {columns: age, bins: [18, 65]}          # a column of numbers by edges, or quantiles: 4
+    # - {columns: "@text_length", required: false}   # also "@label", "@teacher_answer", "@teacher_confidence"
+  # small: inconclusive      # groups too small to be judged: inconclusive, block (refuse to start) or merge
+
+# discovery: null            # also searches for groups that nobody named; null turns it off
 
 teacher:
   load: models/teacher       # a Hugging Face folder (safetensors) or a served model folder
@@ -54,14 +59,17 @@ cost:                        # your prices, with where and when you read them
   teacher: {usd_per_hour: 1.00, source: "your price list", date: $today}
   student: {usd_per_hour: 1.00, source: "your price list", date: $today}
 
+# policy: balanced           # strict, balanced, exploratory or a YAML file; `evalkit policy strict` prints one
 requirements:
   confidence: 0.95           # one-sided, for every claim
   quality:
     overall_margin: 0.05     # accuracy the student may lose over all rows
     subpopulation_margin: 0.08
     retention: 0.95          # student accuracy / teacher accuracy
+    # metrics: [{metric: macro_f1, margin: 0.05}]   # `evalkit metrics` lists them; or package.module:function
   latency: {p99_ms: 50}
   cost_reduction: 2.0        # teacher cost / student cost per request
+  # looks: {planned: 3}      # verdicts that these rows are to give; all together then err no more than one
 
 seed: 1
 """)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.decision.check import Check, CheckOutcome
+from evalkit.decision.stability import sentences
 from evalkit.decision.verdict import Outcome
 from evalkit.record.run_record import RunRecord
 
@@ -33,7 +34,10 @@ def print_verdict(record: RunRecord, console: Console) -> None:
     console.print(Text(f"\n{verdict.outcome.value}", style=f"bold {OUTCOME_COLOUR[verdict.outcome]}"), end="")
     why = verdict.deciding.explanation if verdict.deciding else "nothing was required"
     console.print(f": {why}", highlight=False, markup=False)
-    console.print(verdict.recommendation, highlight=False, markup=False)
+    console.print(verdict.recommendation.text, highlight=False, markup=False)
+    if verdict.stability is not None:
+        for said in sentences(verdict.stability):
+            console.print(Text(said, style="dim"))
 
 
 def _worth_showing(checks: Iterable[Check]) -> list[Check]:

@@ -52,7 +52,8 @@ def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
 
     A bound of the ratio errs only where one of the two bounds behind it does, so the errors add up: the
     result's level is 1 − (1 − level of one) − (1 − level of the other). Ask for both parts at the higher
-    level ``level_of_parts(level)`` to have the ratio at ``level``.
+    level ``level_of_parts(level)`` to have the ratio at ``level``. ``n`` is that of the part with the fewest
+    units; a part that is certain (a stated price, level 1) takes nothing from it.
     """
     for part in (numerator, denominator):
         if isinstance(part, NotEstimable):
@@ -66,7 +67,9 @@ def ratio(numerator: Estimate, denominator: Estimate) -> Estimate:
         lower=numerator.lower / denominator.upper,
         upper=numerator.upper / denominator.lower,
         level=numerator.level + denominator.level - 1.0,
-        n=min(numerator.n, denominator.n),
+        n=min(
+            (part.n for part in (numerator, denominator) if part.level < 1.0), default=min(numerator.n, denominator.n)
+        ),
         method="ratio of interval ends",
     )
 

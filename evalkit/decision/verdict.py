@@ -2,35 +2,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
+from evalkit.decision.cascade import CascadeOffer
 from evalkit.decision.check import Check, CheckOutcome, check_all
+from evalkit.decision.evidence import claims_of
+from evalkit.decision.identity import DISTINCT, indistinct
+from evalkit.decision.outcome import Outcome as Outcome
+from evalkit.decision.outcome import together
+from evalkit.decision.recommendation import Recommendation, recommend
 from evalkit.decision.requirement import Requirement
+from evalkit.decision.stability import Stability, stability_of
+from evalkit.decision.standing import standing_of
 from evalkit.diagnosis.finding import Finding
 from evalkit.stats.measurement import Measurement
-
-
-class Outcome(StrEnum):
-    """May this student replace its teacher?"""
-
-    GO = "GO"
-    NO_GO = "NO-GO"
-    INCONCLUSIVE = "INCONCLUSIVE"
-
 
 EXIT_CODES = {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.INCONCLUSIVE: 3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """``deciding`` is the check that decided: the worst failed one, the most open one, or the tightest pass."""
+    """``deciding`` is the check that decided: the worst failed one, the most open one, or the tightest pass.
+    ``stability`` says how little would have had to be otherwise for another outcome."""
 
     outcome: Outcome
     checks: tuple[Check, ...]
     deciding: Check | None
-    recommendation: str
+    recommendation: Recommendation
+    stability: Stability | None = None
 
     @property
     def exit_code(self) -> int:
@@ -42,58 +43,49 @@ def decide(
     measurements: Sequence[Measurement],
     findings: Sequence[Finding],
     confidence: float,
+    cascade: CascadeOffer | None = None,
 ) -> Verdict:
-    """GO when every required claim is shown (intersection–union, each at one-sided 1 − confidence); NO-GO when
-    some required claim is shown to be broken (Holm over the paired quality claims); INCONCLUSIVE otherwise,
-    and always when nothing was required."""
+    """GO when every required claim is shown (intersection–union, each at one-sided 1 − confidence); NO-GO when some
+    required claim is shown to be broken (Holm over all of them); INCONCLUSIVE otherwise, and always when nothing was
+    required or student and teacher cannot be told apart.
+
+    A ``cascade`` may be recommended beside the outcome and never changes it. Raises ValueError for a confidence
+    outside (0.5, 1), at which no interval has ends that bound anything.
+    """
+    if not 0.5 < confidence < 1.0:
+        raise ValueError(f"confidence is {confidence}; give a fraction in (0.5, 1), e.g. 0.95")
     checks = check_all(requirements, measurements, confidence)
-    deciding = [check for check in checks if check.requirement.required]
-    outcome = _outcome(deciding)
+    same = _one_model(requirements, measurements, confidence)
+    checks += () if same is None else (same,)
+    required = [check for check in checks if check.requirement.required]
+    outcome = together(check.outcome for check in required)
+    deciding = _binding(outcome, required)
+    standing = standing_of(claims_of(requirements, measurements, confidence), confidence, is_barred=same is not None)
     return Verdict(
         outcome=outcome,
         checks=checks,
-        deciding=_binding(outcome, deciding),
-        recommendation=_recommend(outcome, deciding, findings),
+        deciding=deciding,
+        recommendation=recommend(required, deciding, findings, confidence, cascade),
+        stability=stability_of(standing),
     )
 
 
-def _outcome(checks: Sequence[Check]) -> Outcome:
-    outcomes = {check.outcome for check in checks}
-    if CheckOutcome.FAILED in outcomes:
-        return Outcome.NO_GO
-    if outcomes == {CheckOutcome.PASSED}:
-        return Outcome.GO
-    return Outcome.INCONCLUSIVE
+def _one_model(
+    requirements: Sequence[Requirement], measurements: Sequence[Measurement], confidence: float
+) -> Check | None:
+    """An open check of its own where student and teacher cannot be told apart, and something was required."""
+    agreement = indistinct(measurements)
+    if agreement is None or not any(each.required for each in requirements):
+        return None
+    (check,) = check_all([DISTINCT], [agreement], confidence)
+    return dataclasses.replace(check, outcome=CheckOutcome.OPEN, use_of_margin=None, further_needed=None)
 
 
-def _binding(outcome: Outcome, checks: Sequence[Check]) -> Check | None:
+def _binding(outcome: Outcome, required: Sequence[Check]) -> Check | None:
     wanted = {
         Outcome.NO_GO: CheckOutcome.FAILED,
         Outcome.INCONCLUSIVE: CheckOutcome.OPEN,
         Outcome.GO: CheckOutcome.PASSED,
     }[outcome]
-    eligible = [check for check in checks if check.outcome is wanted]
+    eligible = [check for check in required if check.outcome is wanted]
     return max(eligible, key=lambda check: check.tested_use_of_margin, default=None)
-
-
-def _recommend(outcome: Outcome, checks: Sequence[Check], findings: Sequence[Finding]) -> str:
-    fired = [finding for finding in findings if finding.fired]
-    if outcome is Outcome.GO:
-        if fired:
-            return f"DEPLOY, and look into this first: {fired[0].explanation}"
-        return "DEPLOY: every required claim is shown at the stated confidence"
-    if outcome is Outcome.NO_GO:
-        failed = [check for check in checks if check.outcome is CheckOutcome.FAILED]
-        if any(check.is_quality for check in failed):
-            remedy = fired[0].corrective_practice if fired else "train a larger student, or longer, or on more text"
-            return f"RETRAIN: {remedy}"
-        return f"KEEP THE TEACHER: {failed[0].explanation}"
-    still_open = [check for check in checks if check.outcome is CheckOutcome.OPEN]
-    known = [check for check in still_open if check.further_needed]
-    if known:
-        most = max(known, key=lambda check: check.further_needed or 0)
-        where = most.requirement.subpopulation
-        return f"COLLECT about {most.further_needed:,} MORE {most.counted_in.upper()} in {where}: {most.explanation}"
-    if not still_open:
-        return "STATE A REQUIREMENT: nothing was required, so nothing was shown"
-    return f"MEASURE AGAIN: {still_open[0].explanation}"

@@ -3,30 +3,126 @@
 from __future__ import annotations
 
 from evalkit.cost.per_request import REDUCTION
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, Requirement
+from evalkit.decision.evidence import Claim
+from evalkit.decision.identity import AGREEMENT
+from evalkit.decision.requirement import (
+    METRIC_GAP,
+    SPEED_UP,
+    STUDENT_P50,
+    STUDENT_P99,
+    TEACHER_ACCURACY,
+    UNSPENT_ERROR,
+    WEIGHTED,
+    Requirement,
+)
+from evalkit.quality.discovery.discovered import FOUND
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.stats.interval import Interval
-from evalkit.stats.measurement import ALL_ROWS, Measurement
+from evalkit.stats.measurement import ALL_ROWS
+
+NAMES = {
+    RETENTION: "retention of the teacher's accuracy",
+    TEACHER_ACCURACY: "the teacher's accuracy",
+    STUDENT_P50: "p50 latency",
+    STUDENT_P99: "p99 latency",
+    SPEED_UP: "speed-up at p50",
+    REDUCTION: "cost reduction",
+    AGREEMENT: "agreement of student and teacher",
+    UNSPENT_ERROR: "what is left of the error for looks at these rows",
+}
 
 
-def describe(claim: Requirement, measured: Measurement | None) -> str:
-    """What was required and what was measured, in the unit a reader thinks in."""
-    where = "over all rows" if claim.subpopulation == ALL_ROWS else f"on {claim.subpopulation}"
+def name_of(claim: Requirement) -> str:
+    """What a claim is about, in words.
+
+    >>> from evalkit.decision.requirement import Direction
+    >>> name_of(Requirement(measurement=GAP, subpopulation="channel=tweet", bound=-0.05, direction=Direction.ABOVE))
+    'accuracy gap on channel=tweet'
+    """
+    return name_of_measured(claim.measurement, claim.subpopulation)
+
+
+def name_of_measured(measurement: str, subpopulation: str) -> str:
+    """What a measurement in a subpopulation is called, in words."""
+    known = NAMES.get(measurement)
+    if known is not None and subpopulation == ALL_ROWS:
+        return known
+    return f"{known or _gap_name(measurement)} {place_of(subpopulation)}"
+
+
+def stated(measurement: str, bound: float) -> str:
+    """A bar with its unit, as a reader would state it.
+
+    >>> stated(GAP, -0.05), stated(RETENTION, 0.95), stated(STUDENT_P99, 50.0), stated(REDUCTION, 2.0)
+    ('−5 points', '95 %', '50 ms', '2 ×')
+    """
+    if measurement == GAP:
+        return f"{_short(100 * bound)} points"
+    if measurement in (RETENTION, TEACHER_ACCURACY):
+        return f"{_short(100 * bound)} %"
+    if measurement in (STUDENT_P50, STUDENT_P99):
+        return f"{_short(bound)} ms"
+    return f"{_short(bound)} ×" if measurement in (SPEED_UP, REDUCTION) else _short(bound)
+
+
+def _short(number: float) -> str:
+    return f"{number:.4g}".replace("-", "−")
+
+
+def _gap_name(measurement: str) -> str:
+    if measurement == GAP:
+        return "accuracy gap"
+    return f"gap in {measurement.removeprefix(METRIC_GAP)}" if measurement.startswith(METRIC_GAP) else measurement
+
+
+def place_of(subpopulation: str) -> str:
+    """Where a claim is made, in words.
+
+    >>> place_of("all"), place_of("all, weighted by channel"), place_of("channel=tweet")
+    ('over all rows', 'over all rows weighted by channel', 'on channel=tweet')
+    >>> place_of("found: @words=≥23")
+    'on the discovered subpopulation @words=≥23'
+    """
+    if subpopulation == ALL_ROWS:
+        return "over all rows"
+    if subpopulation.startswith(WEIGHTED):
+        return f"over all rows weighted by {subpopulation.removeprefix(WEIGHTED)}"
+    if subpopulation.startswith(FOUND):
+        return f"on the discovered subpopulation {subpopulation.removeprefix(FOUND)}"
+    return f"on {subpopulation}"
+
+
+def describe(claim: Claim) -> str:
+    """What was required and what was measured, in the unit a reader thinks in, and why it shows nothing where it
+    does not."""
+    requirement, measured = claim.requirement, claim.measurement
     if measured is None:
-        return f"{claim.measurement} {where} was not measured"
+        return f"{name_of(requirement)} was not measured"
     if not isinstance(measured.value, Interval):
-        return f"{claim.measurement} {where} could not be measured: {measured.value.reason}"
-    value, bound = measured.value, claim.bound
+        return f"{name_of(requirement)} could not be measured: {measured.value.reason}"
+    if not claim.is_readable:
+        return f"{name_of(requirement)} could not be judged: {claim.unusable}"
+    said = _sentence(requirement, measured.value)
+    return f"{said}; but {claim.unusable}" if claim.unusable else said
+
+
+def _sentence(claim: Requirement, value: Interval) -> str:
+    bound = claim.bound
     match claim.measurement:
         case name if name == GAP:
             return (
-                f"accuracy gap {where} is between {_points(value.lower)} and {_points(value.upper)} points; "
+                f"{name_of(claim)} is between {_points(value.lower)} and {_points(value.upper)} points; "
                 f"allowed {_points(bound)}"
             )
         case name if name == RETENTION:
             return (
-                f"the student keeps {100 * value.lower:.1f} to {100 * value.upper:.1f} % of the teacher's accuracy; "
-                f"required {100 * bound:.1f} %"
+                f"the student keeps {_percent(value.lower)} to {_percent(value.upper)} % of the teacher's accuracy; "
+                f"required {_percent(bound)} %"
+            )
+        case name if name == TEACHER_ACCURACY:
+            return (
+                f"{name_of(claim)} is between {_percent(value.lower)} and {_percent(value.upper)} %; "
+                f"required {_percent(bound)} %"
             )
         case name if name in (STUDENT_P50, STUDENT_P99):
             which = "p50" if name == STUDENT_P50 else "p99"
@@ -35,9 +131,22 @@ def describe(claim: Requirement, measured: Measurement | None) -> str:
             return f"the student is {value.lower:.2f} to {value.upper:.2f} × as fast at p50; required {bound:g} ×"
         case name if name == REDUCTION:
             return f"a request is {value.lower:.2f} to {value.upper:.2f} × cheaper; required {bound:g} ×"
-        case name:
-            return f"{name} {where} is between {value.lower:.4g} and {value.upper:.4g}; bound {bound:g}"
+        case name if name == AGREEMENT:
+            return "student and teacher give the same answer on every row: nothing shows that two models were compared"
+        case _:
+            return (
+                f"{name_of(claim)} is between {_signed(value.lower)} and {_signed(value.upper)}; "
+                f"allowed {_signed(bound)}"
+            )
 
 
 def _points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _signed(number: float) -> str:
+    return f"{number:+.3g}".replace("-", "−")

@@ -19,13 +19,15 @@ PRACTICE = (
 
 
 def hidden_degradation(
-    measurements: Sequence[Measurement], groups: Sequence[Group], overall_margin: float, confidence: float
+    measurements: Sequence[Measurement], groups: Sequence[Group], overall_margin: float | None, confidence: float
 ) -> Finding | None:
     """Fires where the overall gap is shown inside its margin and some group is shown outside its own (Holm
-    over all groups). None where no group has a gap that can be estimated."""
+    over all groups). None where no group has a gap that can be estimated, or nothing is asked of the whole."""
+    if overall_margin is None:
+        return None
     gaps = {each.subpopulation: each for each in measurements if each.name == GAP}
     overall = gaps.pop(ALL_ROWS, None)
-    margins = {group.name: group.margin for group in groups}
+    margins = {group.name: group.margin for group in groups if group.margin is not None}
     known = {name: each for name, each in gaps.items() if isinstance(each.value, Interval) and name in margins}
     if overall is None or not isinstance(overall.value, Interval) or not known:
         return None

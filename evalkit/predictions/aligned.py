@@ -1,4 +1,4 @@
-"""One aligned table: each held-out row with its label and both models' answers."""
+"""One aligned table: each held-out row with what is right and both models' answers."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from evalkit.data.dataset import Rows
+from evalkit.data.truth import CLASSIFICATION
 from evalkit.errors import InvalidComparison
 
 TEACHER, STUDENT = "teacher", "student"
@@ -16,37 +18,42 @@ TEACHER, STUDENT = "teacher", "student"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answers:
-    """One model's answers to the held-out rows: ``predicted`` [n] as numbers into the task's labels,
-    ``probabilities`` [n, labels] where the model gives them, and how many texts it saw cut."""
+    """One model's answers to the held-out rows.
 
-    predicted: NDArray[np.int64]
+    ``predicted`` [n]: classification, numbers into the task's labels; multilabel, ``a|b`` in the task's order;
+    generation, texts; ranking, scores. ``probabilities`` [n, labels] where the model gives them: of each row they sum
+    to 1 in classification and are independent in multilabel. ``truncated`` is how many texts the model saw cut, None
+    where nobody knows.
+    """
+
+    predicted: NDArray[np.int64] | NDArray[np.object_] | NDArray[np.float64]
     probabilities: NDArray[np.float32] | None
-    truncated: int
+    truncated: int | None
 
 
 def aligned_table(rows: Rows, labels: tuple[str, ...], teacher: Answers, student: Answers) -> pd.DataFrame:
-    """The held-out table's own columns, then ``row_label``, ``teacher``, ``student`` and probabilities.
+    """``row_id``, ``row_label``, ``teacher``, ``student`` and probabilities, then the held-out table's own columns.
 
-    Raises InvalidComparison where an answer is missing.
+    A column of the held-out table gives way where it has one of those names. One whose values are of several types is
+    kept as text. Raises InvalidComparison where an answer is missing.
     """
     for name, answers in ((TEACHER, teacher), (STUDENT, student)):
         if len(answers.predicted) != len(rows):
             raise InvalidComparison(
                 f"pairing incomplete: {len(answers.predicted)} {name} answers for {len(rows)} held-out rows"
             )
-    names = np.asarray(labels, dtype=object)
     columns: dict[str, object] = {
         "row_id": rows.ids,
-        "row_label": names[rows.labels],
-        TEACHER: names[teacher.predicted],
-        STUDENT: names[student.predicted],
+        "row_label": rows.truth,
+        TEACHER: _shown(rows, labels, teacher),
+        STUDENT: _shown(rows, labels, student),
     }
     for name, answers in ((TEACHER, teacher), (STUDENT, student)):
         if answers.probabilities is not None:
             for index, label in enumerate(labels):
                 columns[f"{name}_probability_{label}"] = answers.probabilities[:, index]
     own = rows.table.drop(columns=[name for name in columns if name in rows.table.columns])
-    return pd.concat([pd.DataFrame(columns), own], axis=1)
+    return pd.concat([pd.DataFrame(columns), _storable(own)], axis=1)
 
 
 def refuse_other_labels(task: tuple[str, ...], teacher: tuple[str, ...], student: tuple[str, ...]) -> None:
@@ -65,3 +72,23 @@ def refuse_other_labels(task: tuple[str, ...], teacher: tuple[str, ...], student
             f"teacher and student number their labels differently ({', '.join(teacher)} against "
             f"{', '.join(student)}); reorder id2label of one of them"
         )
+
+
+def _shown(rows: Rows, labels: tuple[str, ...], answers: Answers) -> object:
+    if rows.kind == CLASSIFICATION:
+        return np.asarray(labels, dtype=object)[answers.predicted.astype(np.int64)]
+    return answers.predicted
+
+
+def _storable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table as Parquet can hold it."""
+    mixed = [name for name in table.columns if table[name].dtype == object and not _is_of_one_type(table[name])]
+    return table.assign(**{name: table[name].map(str, na_action="ignore") for name in mixed})
+
+
+def _is_of_one_type(column: pd.Series) -> bool:
+    try:
+        pa.array(column, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError):
+        return False
+    return True

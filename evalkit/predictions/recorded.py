@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,65 +10,87 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.data.dataset import Rows
+from evalkit.data.label_sets import label_sets
+from evalkit.data.levels import distinct_values
+from evalkit.data.numbers import numbers_of
 from evalkit.data.reading import read_table, require_columns
+from evalkit.data.truth import CLASSIFICATION, GENERATION, MULTILABEL
 from evalkit.errors import DataError, InvalidComparison
 from evalkit.predictions.aligned import Answers
+from evalkit.predictions.probabilities import recorded_probabilities, refuse_contradicted
 
 PREDICTION = "prediction"
-SUM_TOLERANCE = 1e-3
 
 
 def read_recorded(path: Path, name: str, id_column: str, rows: Rows, labels: tuple[str, ...]) -> Answers:
     """Answers from a table with the id column, ``prediction`` and, optionally, ``probability_<label>`` columns.
 
-    Raises DataError for a table that is not one, InvalidComparison where held-out rows have no prediction.
+    ``prediction`` holds, by the task's kind: a label; labels ``a|b`` or a list; a text; the item's score (the ids are
+    those of items). Nobody recorded how many texts were cut, so ``truncated`` is None.
+
+    Raises DataError for a table that is not one or whose answers are not of the task, InvalidComparison where
+    held-out rows have no prediction.
     """
     table = read_table(path, f"{name}.recorded")
     require_columns(table, [id_column, PREDICTION], f"{name}.recorded")
-    ids = table[id_column].astype(str)
-    if ids.duplicated().any():
-        raise DataError(
-            f"{name}.recorded has duplicate ids (first: {ids[ids.duplicated()].iloc[0]}); give one row an id"
-        )
-    table = table.set_index(ids)
-    missing = [identity for identity in rows.ids if identity not in table.index]
-    if missing:
+    table = _in_order_of(rows.ids, table, id_column, name)
+    answers = table[PREDICTION]
+    if rows.kind == MULTILABEL:
+        sets = label_sets(answers, labels, f"{name}.recorded column '{PREDICTION}'", "id")
+        return _answers(sets, recorded_probabilities(table, name, labels, rows.kind))
+    _refuse_missing(answers, name)
+    if rows.kind == CLASSIFICATION:
+        numbers, probabilities = _numbers(answers, name, labels), recorded_probabilities(table, name, labels, rows.kind)
+        if probabilities is not None:
+            refuse_contradicted(numbers, probabilities, table.index, name, labels)
+        return _answers(numbers, probabilities)
+    if rows.kind == GENERATION:
+        return _answers(np.asarray(answers.astype("string").str.strip(), dtype=object), None)
+    return _answers(numbers_of(answers, f"{name}.recorded column '{PREDICTION}'", "id"), None)
+
+
+def _answers(
+    predicted: NDArray[np.int64] | NDArray[np.object_] | NDArray[np.float64],
+    probabilities: NDArray[np.float64] | None,
+) -> Answers:
+    kept = None if probabilities is None else probabilities.astype(np.float32)
+    return Answers(predicted=predicted, probabilities=kept, truncated=None)
+
+
+def _in_order_of(wanted: Sequence[str], table: pd.DataFrame, id_column: str, name: str) -> pd.DataFrame:
+    """The rows of the held-out ids, in their order and indexed by them."""
+    absent = int(table[id_column].isna().sum())
+    if absent:
+        raise DataError(f"{name}.recorded column '{id_column}' is empty in {absent} rows; give each row its id")
+    ids = pd.Index(table[id_column].astype(str), dtype=object)
+    if ids.has_duplicates:
+        raise DataError(f"{name}.recorded has duplicate ids (first: {ids[ids.duplicated()][0]}); give one row an id")
+    places = ids.get_indexer(pd.Index(wanted, dtype=object))
+    missing = places < 0
+    if missing.any():
         raise InvalidComparison(
-            f"pairing incomplete: {name}.recorded has no prediction for {len(missing)} of {len(rows)} held-out rows "
-            f"(first: {missing[0]})"
+            f"pairing incomplete: {name}.recorded has no prediction for {int(missing.sum())} of {len(wanted)} held-out "
+            f"rows (first: {wanted[int(np.argmax(missing))]})"
         )
-    table = table.loc[list(rows.ids)]
-    return Answers(
-        predicted=_predicted(table[PREDICTION], name, labels),
-        probabilities=_probabilities(table, name, labels),
-        truncated=0,
-    )
+    return table.iloc[places].set_index(ids[places])
 
 
-def _predicted(column: pd.Series, name: str, labels: tuple[str, ...]) -> NDArray[np.int64]:
+def _refuse_missing(answers: pd.Series, name: str) -> None:
+    absent = answers.isna()
+    if absent.any():
+        raise InvalidComparison(
+            f"pairing incomplete: {name}.recorded has an empty {PREDICTION} in {int(absent.sum())} of {len(answers)} "
+            f"held-out rows (first: {answers.index[int(np.argmax(absent))]}); record what the model answered (an empty "
+            'text that is the answer: "" in Parquet or JSONL)'
+        )
+
+
+def _numbers(answers: pd.Series, name: str, labels: tuple[str, ...]) -> NDArray[np.int64]:
+    codes, distinct = distinct_values(answers, f"{name}.recorded column '{PREDICTION}'")
     number = {label: index for index, label in enumerate(labels)}
-    unknown = sorted({str(answer) for answer in column if str(answer) not in number})
+    unknown = sorted({str(answer) for answer in distinct if str(answer) not in number})
     if unknown:
         raise DataError(
             f"{name}.recorded answers {', '.join(unknown[:5])}, which task.labels does not name ({', '.join(labels)})"
         )
-    return np.array([number[str(answer)] for answer in column], dtype=np.int64)
-
-
-def _probabilities(table: pd.DataFrame, name: str, labels: tuple[str, ...]) -> NDArray[np.float32] | None:
-    columns = [f"probability_{label}" for label in labels]
-    given = [column for column in columns if column in table.columns]
-    if not given:
-        return None
-    require_columns(table, columns, f"{name}.recorded")
-    try:
-        values = table[columns].to_numpy(dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"{name}.recorded: a probability is not a number ({error}); give one from 0 to 1") from error
-    off = ~np.isfinite(values).all(1) | (values < 0).any(1) | (np.abs(values.sum(1) - 1) > SUM_TOLERANCE)
-    if off.any():
-        raise DataError(
-            f"{name}.recorded: probabilities of {int(off.sum())} rows are not finite, not ≥ 0 or do not sum to 1 "
-            f"(first: id {table.index[int(np.argmax(off))]})"
-        )
-    return np.asarray(values, dtype=np.float32)
+    return np.array([number[str(answer)] for answer in distinct], dtype=np.int64)[codes]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,11 +23,25 @@ def design_effect(values: NDArray[np.float64], clusters: NDArray[np.int64] | Non
     >>> design_effect(np.array([0., 0., 1., 1.]), np.array([0, 0, 1, 1]))
     4.0
     """
-    n = len(values)
-    if clusters is None or n < 2:
-        return 1.0
-    centred = values - values.mean()
+    return design_effects((values,), clusters)[0]
+
+
+def design_effects(columns: Sequence[NDArray[np.float64]], clusters: NDArray[np.int64] | None) -> tuple[float, ...]:
+    """``design_effect`` of several values of the same rows, each [n]; the clusters are sorted once for all.
+
+    >>> design_effects((np.array([0., 0., 1., 1.]), np.zeros(4)), np.array([0, 0, 1, 1]))
+    (4.0, 2.0)
+    """
+    if clusters is None or len(clusters) < 2:
+        return (1.0,) * len(columns)
     _, numbers = np.unique(clusters, return_inverse=True)
+    return tuple(_design_effect(values, numbers) for values in columns)
+
+
+def _design_effect(values: NDArray[np.float64], numbers: NDArray[np.int64]) -> float:
+    """With the clusters numbered from 0 on, none left out."""
+    n = len(values)
+    centred = values - values.mean()
     totals = np.bincount(numbers, weights=centred)
     count = len(totals)
     if count < 2:

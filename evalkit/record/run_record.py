@@ -10,10 +10,12 @@ from evalkit.data.subpopulations import Infeasible
 from evalkit.decision.verdict import Verdict
 from evalkit.diagnosis.finding import Finding
 from evalkit.errors import RunFolderError
+from evalkit.quality.discovery.discovered import DiscoveryResult
 from evalkit.record.layout import RunFolder, write_json
+from evalkit.record.looks import LooksReport
 from evalkit.stats.measurement import Measurement
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,19 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupLine:
+    """A declared subpopulation: its rows (in ranking, queries), its policy and where it is judged."""
+
+    name: str
+    n: int
+    margin: float | None
+    required: bool
+    merged_into: str | None
+    equality_p: float | None
+    """Two-sided mid-p of McNemar's test that both models are equally often right; secondary evidence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StageLine:
     """How long a stage took when it was done, and whether this run found it finished."""
 
@@ -91,7 +106,10 @@ class RunRecord:
     verdict: Verdict
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]
+    groups: tuple[GroupLine, ...]
     too_small: tuple[Infeasible, ...]
+    discovery: DiscoveryResult | None
+    looks: LooksReport
     data: dict[str, Any]
     models: tuple[ModelSummary, ...]
     loads: tuple[LoadReport, ...]

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from evalkit.errors import SpecError
 from evalkit.spec.gate import GateSpec
+from evalkit.spec.subpopulations import LABEL, NEED_PREDICTIONS
+
+WITHOUT_LABELS = ("ranking", "generation")
+
+
+class Contradiction(Exception):
+    """Two parts of one spec that cannot both be meant."""
 
 
 def refuse_contradictions(spec: GateSpec) -> None:
-    """Raises SpecError for the first requirement that no section can measure."""
+    """Raises Contradiction for the first requirement that no section can measure."""
     for problem in _problems(spec):
-        raise SpecError(problem)
+        raise Contradiction(problem)
 
 
 def _problems(spec: GateSpec) -> Iterator[str]:
     bar = spec.requirements
+    yield from _kind_problems(spec)
+    yield from _margin_problems(spec)
     if spec.student.distill and spec.data.train is None:
         yield "student.distill needs data.train; give the training table, or student.load a finished student"
     if spec.student.distill and spec.teacher.load is None:
@@ -38,3 +46,37 @@ def _problems(spec: GateSpec) -> Iterator[str]:
                     f"cost.{side}.usd_per_hour needs the load section to measure throughput; add it, or give "
                     "usd_per_million_requests"
                 )
+
+
+def _kind_problems(spec: GateSpec) -> Iterator[str]:
+    kind, query = spec.task.kind, spec.data.columns.query
+    if kind != "classification" and not (spec.teacher.recorded and spec.student.recorded):
+        yield f"task.kind {kind} is judged on recorded predictions; give both teacher.recorded and student.recorded"
+    if kind == "ranking" and query is None:
+        yield "task.kind ranking needs data.columns.query: the column that says which items are ranked together"
+    if kind != "ranking" and query is not None:
+        yield f"data.columns.query is for ranking, and task.kind is {kind}; remove it"
+    for each in spec.subpopulations.by if kind in WITHOUT_LABELS else ():
+        for column in each.columns:
+            if column == LABEL or column in NEED_PREDICTIONS:
+                yield f"subpopulations.by groups by {column}, and task.kind {kind} has no labels to group by; remove it"
+
+
+def _margin_problems(spec: GateSpec) -> Iterator[str]:
+    """Groups that are required to be good enough, with nothing that says what that is."""
+    quality = spec.requirements.quality
+    if quality.subpopulation_margin is not None:
+        return
+    if spec.discovery is not None and spec.discovery.required:
+        yield (
+            "discovery.required is true, but requirements.quality.subpopulation_margin is null; give the margin, or "
+            "set discovery.required to false"
+        )
+    judged_by_a_metric = any(each.subpopulations for each in quality.metrics)
+    for each in spec.subpopulations.by:
+        stated = each.margin is not None or any(policy.margin is not None for policy in each.groups.values())
+        if each.required and not stated and not judged_by_a_metric:
+            yield (
+                f"subpopulations.by {' × '.join(each.columns)} is required, but no margin says what of it; give "
+                "margin, requirements.quality.subpopulation_margin, or required: false"
+            )

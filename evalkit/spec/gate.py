@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from evalkit.spec.model_sources import Share, Student, Teacher
-from evalkit.spec.section import Section
+from evalkit.spec.model_sources import Student, Teacher
+from evalkit.spec.requirements import Requirements
+from evalkit.spec.section import Section, Stated
+from evalkit.spec.subpopulations import Discovery, Subpopulations
 
 
 class Task(Section):
@@ -16,88 +18,59 @@ class Task(Section):
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     """Lower-case letters, digits, - and _; names the run folder."""
-    labels: Annotated[tuple[str, ...], Field(min_length=2)]
-    """Every answer that is allowed."""
-    kind: Literal["classification"] = "classification"
+    kind: Literal["classification", "multilabel", "ranking", "generation"] = "classification"
+    """classification: one label a text. multilabel: any number of them, written a|b. ranking: one row an item, with a
+    relevance and a query. generation: a text is answered by a text. The last three are judged on recorded
+    predictions."""
+    labels: tuple[str, ...] = ()
+    """Every answer that is allowed: two or more for classification and multilabel, none for ranking and generation."""
     description: str = ""
 
     @field_validator("labels")
     @classmethod
     def _labels_differ(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(label.strip() for label in labels):
+            raise ValueError("a label is empty; name each answer")
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice; name each label once")
         return labels
 
+    @model_validator(mode="after")
+    def _labels_fit_the_kind(self) -> Self:
+        if self.kind in ("classification", "multilabel") and len(self.labels) < 2:
+            raise ValueError(f"{self.kind} needs labels, two or more; name every answer that is allowed")
+        if self.kind in ("ranking", "generation") and self.labels:
+            raise ValueError(f"{self.kind} has no labels; leave them out")
+        split = [label for label in self.labels if "|" in label]
+        if self.kind == "multilabel" and split:
+            raise ValueError(f"label {split[0]} holds a |, which separates labels; rename it")
+        return self
+
 
 class Columns(Section):
     """Which column of the tables holds what."""
 
-    id: str = "id"
-    text: str = "text"
-    label: str = "label"
-    cluster: str | None = None
+    id: Stated = "id"
+    text: Stated = "text"
+    label: Stated = "label"
+    cluster: Stated | None = None
     """Rows of one user, document or template belong together."""
+    query: Stated | None = None
+    """Needed for ranking: items of one query are ranked against each other."""
 
 
 class Data(Section):
     """Tables as CSV, Parquet or JSONL, by path relative to gate.yaml."""
 
-    held_out: str
-    train: str | None = None
+    held_out: Stated
+    train: Stated | None = None
     """Needed for student.distill. Rows without a label are used with the teacher's output alone."""
-    production: str | None = None
+    production: Stated | None = None
     """A sample of real inputs, to see whether the held-out set resembles them."""
     columns: Columns = Columns()
     max_leakage: Annotated[float, Field(ge=0, le=1)] = 0.0
     """The share of held-out texts that may also stand in train."""
-
-
-class Subpopulation(Section):
-    """Held-out rows grouped by the values of one column or of several crossed."""
-
-    columns: Annotated[tuple[str, ...], Field(min_length=1)]
-    margin: Share | None = None
-    """Accuracy that the student may lose here; requirements.quality.subpopulation_margin when not given."""
-    required: bool = True
-    """A watched subpopulation (required: false) is reported but decides nothing."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _short_form(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"columns": (value,)}
-        if isinstance(value, list):
-            return {"columns": tuple(value)}
-        if isinstance(value, dict) and isinstance(value.get("columns"), str):
-            return {**value, "columns": (value["columns"],)}
-        return value
-
-    @field_validator("columns")
-    @classmethod
-    def _columns_differ(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
-        for column in columns:
-            if columns.count(column) > 1:
-                raise ValueError(f"{column} stands there twice; name each column once")
-        return columns
-
-
-class Subpopulations(Section):
-    """For whom the student must be good enough."""
-
-    by: tuple[Subpopulation, ...] = ()
-    small: Literal["refuse", "inconclusive"] = "refuse"
-    """What to do with a required group too small ever to pass at its margin: refuse to start, or go on
-    knowing that it will be INCONCLUSIVE."""
-
-    @field_validator("by")
-    @classmethod
-    def _each_once(cls, by: tuple[Subpopulation, ...]) -> tuple[Subpopulation, ...]:
-        seen = [frozenset(each.columns) for each in by]
-        for each in by:
-            if seen.count(frozenset(each.columns)) > 1:
-                raise ValueError(f"{' × '.join(each.columns)} stands there twice; name each grouping once")
-        return by
 
 
 class Serve(Section):
@@ -135,7 +108,7 @@ class Price(Section):
     """A price per request that is already known (an API, a bill)."""
     utilisation: Annotated[float, Field(gt=0, le=1)] = 0.5
     """Share of the saturated throughput that is really used over the day."""
-    source: Annotated[str, Field(min_length=1)]
+    source: Stated
     date: datetime.date
 
     @model_validator(mode="after")
@@ -153,52 +126,26 @@ class Cost(Section):
     """What the distillation itself costs (labelling, training, engineering)."""
 
 
-class QualityBar(Section):
-    """How much worse the student may be."""
-
-    overall_margin: Share = 0.05
-    """Accuracy that the student may lose over all held-out rows."""
-    subpopulation_margin: Share = 0.08
-    """Accuracy that it may lose in each required subpopulation."""
-    retention: Annotated[float, Field(gt=0, le=1.5)] | None = 0.95
-    """Student accuracy ÷ teacher accuracy."""
-
-
-class LatencyBar(Section):
-    """Limits on the student's latency at load.rate_rps, from the intended send time."""
-
-    p50_ms: Annotated[float, Field(gt=0)] | None = None
-    p99_ms: Annotated[float, Field(gt=0)] | None = None
-
-
-class Requirements(Section):
-    """The bar. Each is decided on an interval's bound, never on a point."""
-
-    confidence: Annotated[float, Field(ge=0.8, lt=1)] = 0.95
-    """One-sided confidence of every claim."""
-    quality: QualityBar = QualityBar()
-    latency: LatencyBar = LatencyBar()
-    speed_up: Annotated[float, Field(gt=0)] | None = None
-    """Teacher p50 ÷ student p50 at the same rate, at least."""
-    cost_reduction: Annotated[float, Field(gt=0)] | None = 2.0
-    """Teacher cost ÷ student cost per request, at least; null where the project needs no saving."""
-
-
 class GateSpec(Section):
     """The whole of gate.yaml."""
 
     task: Task
     data: Data
     subpopulations: Subpopulations = Subpopulations()
+    discovery: Discovery | None = Discovery()
+    """null turns the search for undeclared subpopulations off."""
     teacher: Teacher
     student: Student
     serve: Serve = Serve()
     load: Load | None = None
     cost: Cost | None = None
     requirements: Requirements = Requirements()
+    policy: Stated | None = None
+    """strict, balanced, exploratory, or a YAML file of your own: requirements, subpopulations and discovery that hold
+    where this file does not say otherwise. `evalkit policy balanced` prints one to edit."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
 
     @property
     def uses_models(self) -> bool:
-        """Whether any model has to be opened (as opposed to two tables of recorded predictions)."""
+        """Whether both models are opened and served (as opposed to a table of recorded predictions)."""
         return self.teacher.recorded is None and self.student.recorded is None

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from evalkit.spec.section import Section
+from evalkit.spec.section import Section, Stated
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 
@@ -14,9 +14,9 @@ Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 class Teacher(Section):
     """The model to be replaced."""
 
-    load: str | None = None
+    load: Stated | None = None
     """A Hugging Face model folder (safetensors) or a served model folder (manifest.json, model.onnx)."""
-    recorded: str | None = None
+    recorded: Stated | None = None
     """A table of the teacher's recorded predictions for the held-out rows."""
 
     @model_validator(mode="after")
@@ -68,9 +68,9 @@ class Student(Section):
     """The model that may replace the teacher."""
 
     distill: Distill | None = None
-    load: str | None = None
+    load: Stated | None = None
     """A Hugging Face model folder (safetensors) or a served model folder (manifest.json, model.onnx)."""
-    recorded: str | None = None
+    recorded: Stated | None = None
     """A table of the student's recorded predictions for the held-out rows."""
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ from evalkit.stats.exact_power import power_above, require_rates
 from evalkit.stats.paired_counts import PairedCounts
 from evalkit.stats.preconditions import require_fraction, require_positive
 from evalkit.stats.retention import tang_z
+from evalkit.stats.retention_power import RightRates, power_not_retained, power_retained
 
 # Above this many rows the normal approximation stands alone; there it is short of the exact number by
 # a few dozen rows (tests compare them).
@@ -48,6 +49,19 @@ def power_not_worse(n: int, difference: float, discordance: float, margin: float
     """
     require_fraction("margin", margin)
     return power_above(n, difference, discordance, -margin, confidence)
+
+
+def power_to_fail(n: int, difference: float, discordance: float, margin: float, confidence: float) -> float:
+    """Exact probability that n rows show Δ < −margin at one-sided ``confidence``, given the true Δ and ψ.
+
+    It is the mirror of ``power_not_worse``: with the roles swapped, a gain of −Δ is shown to exceed the
+    margin. One claim alone; among several a correction takes from it. Raises as ``power_not_worse`` does.
+
+    >>> round(power_to_fail(600, difference=-0.06, discordance=0.1, margin=0.03, confidence=0.95), 3)
+    0.788
+    """
+    require_fraction("margin", margin)
+    return power_above(n, -difference, discordance, margin, confidence)
 
 
 def rows_for_power(difference: float, discordance: float, margin: float, confidence: float, power: float) -> int | None:
@@ -102,30 +116,39 @@ def further_rows(counts: PairedCounts, margin: float, confidence: float, power: 
 def further_rows_retention(counts: PairedCounts, bar: float, confidence: float, power: float = 0.8) -> int | None:
     """How many more rows decide an open claim about retention, if the observed rates are the true ones.
 
-    A normal approximation, not refined: N = (z_α σ0 + z_β σ1)² / μ², with μ and σ1 the mean and
-    standard deviation of (student right) − bar · (teacher right) on one row, and σ0 its standard
-    deviation under retention = bar, as the score test estimates it. The direction follows from the
-    observed side of the bar. Never below 1. ``None`` at the bar itself, above ``MOST_FURTHER_ROWS``
-    and where the teacher has no right row.
+    Starts from N = (z_α σ0 + z_β σ1)² / μ², with μ and σ1 the mean and standard deviation of (student
+    right) − bar · (teacher right) on one row, and σ0 its standard deviation under retention = bar, as
+    the score test estimates it, and is refined with ``power_retained`` or, where the observed
+    retention is below the bar, ``power_not_retained``: N rows reach ``power`` and one less does not.
+    Never below 1. ``None`` at the bar itself, above ``MOST_FURTHER_ROWS`` and where the teacher has no
+    right row.
 
     Raises ``ValueError`` for a bar that is not positive, or confidence or power outside (0, 1).
 
     >>> alike = PairedCounts(both=40, student_only=0, teacher_only=0, neither=10)
-    >>> further_rows_retention(alike, bar=0.95, confidence=0.95)  # about 72 rows hold 52 right ones
-    22
+    >>> further_rows_retention(alike, bar=0.95, confidence=0.95)  # 68 rows hold 52 right ones with 80 % chance
+    18
     """
     require_positive("bar", bar)
     _require_plan(0.5, confidence, power)
+    n = counts.n
     if counts.teacher_right == 0 or counts.student_right / counts.teacher_right == bar:
         return None
-    n = counts.n
     student, teacher, both = counts.student_right / n, counts.teacher_right / n, counts.both / n
     mean = student - bar * teacher
     deviation = math.sqrt(max(0.0, student + bar**2 * teacher - 2 * bar * both - mean**2))
     z_now = abs(float(tang_z(counts.both, counts.student_only, counts.teacher_only, bar)))
+    if mean == 0 or z_now == 0:  # at the bar but for rounding
+        return None
     # The statistic of the present rows is sqrt(n) |μ| / σ0, which gives σ0 / |μ| without a second formula.
     null_part = float(norm.ppf(confidence)) * math.sqrt(n) / z_now
-    return _beyond(math.ceil((null_part + float(norm.ppf(power)) * deviation / abs(mean)) ** 2), n)
+    start = math.ceil((null_part + float(norm.ppf(power)) * deviation / abs(mean)) ** 2)
+    if start - n > MOST_FURTHER_ROWS:
+        return None
+    power_at = power_retained if mean > 0 else power_not_retained
+    rates = RightRates(both, counts.student_only / n, counts.teacher_only / n)
+    rows = _first_reaching(lambda rows: power_at(rows, rates, bar, confidence), max(1, start), start // 32, power)
+    return _beyond(rows, n)
 
 
 def _require_plan(margin: float, confidence: float, power: float) -> None:
@@ -144,16 +167,19 @@ def _rows_above(difference: float, discordance: float, null: float, confidence: 
     start = math.ceil(z**2 * max(0.0, discordance - difference**2) / (difference - null) ** 2)
     if start > EXACT_ROWS:
         return start
-    return _first_reaching(lambda n: power_above(n, difference, discordance, null, confidence), max(1, start), power)
+    return _first_reaching(
+        lambda n: power_above(n, difference, discordance, null, confidence), max(1, start), start // 4, power
+    )
 
 
-def _first_reaching(power_at: Callable[[int], float], start: int, power: float) -> int:
+def _first_reaching(power_at: Callable[[int], float], start: int, step: int, power: float) -> int:
     """An n with power_at(n) ≥ power > power_at(n − 1), found by bisection around ``start``."""
+    step = max(1, step)
     lower = upper = start
     while power_at(upper) < power:
-        lower, upper = upper, upper + max(1, upper // 4)
+        lower, upper, step = upper, upper + step, 2 * step
     while lower > 0 and power_at(lower) >= power:
-        lower, upper = lower - max(1, lower // 4), lower
+        lower, upper, step = max(0, lower - step), lower, 2 * step
     while upper - lower > 1:
         middle = (lower + upper) // 2
         lower, upper = (lower, middle) if power_at(middle) >= power else (middle, upper)

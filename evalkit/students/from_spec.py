@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.data.dataset import NO_LABEL, Rows
+from evalkit.data.dataset import Rows
+from evalkit.data.truth import NO_LABEL
 from evalkit.errors import InvalidComparison
 from evalkit.modelling.loading import TextClassifier, load_classifier, save_classifier
 from evalkit.modelling.mean_pooled import parameters

@@ -12,13 +12,14 @@ import pandas as pd
 from evalkit.errors import InvalidComparison
 from evalkit.predictions.aligned import STUDENT, TEACHER, Answers, aligned_table, refuse_other_labels
 from evalkit.predictions.recorded import read_recorded
+from evalkit.predictions.units import unit_table
 from evalkit.record.layout import write_json
 from evalkit.record.stages import StageResult, file_digest
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.models import ServableModel, every_core
 
-VERSION = 2
+VERSION = 3
 CHUNK_TEXTS = 512
 
 
@@ -30,6 +31,15 @@ class Side:
     version: str
     model: ServableModel | None
     recorded: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """The predictions stage, its table, and the same with one row a unit (in ranking, a query)."""
+
+    stage: StageResult
+    table: pd.DataFrame
+    units: pd.DataFrame
 
 
 def side(gate: Gate, role: str, model: ServableModel | None) -> Side:
@@ -56,7 +66,7 @@ def refuse_incomparable(gate: Gate, teacher: Side, student: Side) -> None:
         )
 
 
-def predict(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> tuple[StageResult, pd.DataFrame]:
+def predict(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> Answered:
     """The aligned table of predictions, predictions.parquet."""
 
     def work(folder: Path) -> None:
@@ -74,13 +84,16 @@ def predict(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> tuple[S
             "held_out": inputs.digests["held_out"],
             "columns": gate.spec.data.columns.model_dump(),
             "labels": gate.spec.task.labels,
+            "kind": gate.spec.task.kind,
             "teacher": teacher.version,
             "student": student.version,
             "provider": gate.spec.serve.provider,
         },
         work,
     )
-    return result, pd.read_parquet(result.folder / "predictions.parquet")
+    table = pd.read_parquet(result.folder / "predictions.parquet")
+    units = unit_table(table, gate.spec.task.kind, gate.spec.data.columns.query)
+    return Answered(stage=result, table=table, units=units)
 
 
 def _answers(gate: Gate, inputs: Inputs, asked: Side, start: float, span: float) -> Answers:

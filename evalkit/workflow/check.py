@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.predictions.aligned import STUDENT, TEACHER, refuse_other_labels
 from evalkit.record.layout import RunFolder, claim, locked
+from evalkit.record.looks import Look, close_look, open_look
+from evalkit.record.looks_ledger import Question
 from evalkit.record.run_record import LoadReport, RunRecord, write_record
 from evalkit.spec.loading import LoadedSpec
 from evalkit.stats.interval import Estimate
-from evalkit.workflow.answering import predict, refuse_incomparable, side
+from evalkit.workflow.answering import Side, predict, refuse_incomparable, side
 from evalkit.workflow.gate import Gate, Reporter
-from evalkit.workflow.inputs import check_inputs
-from evalkit.workflow.judging import judge, judge_cost, judge_quality
+from evalkit.workflow.grouping import grouping_of, refuse_small
+from evalkit.workflow.inputs import Inputs, check_inputs
+from evalkit.workflow.judging import judge, judge_cost, judge_quality, refuse_unknown_metrics
 from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
 from evalkit.workflow.recording import put_together
 
@@ -39,6 +43,7 @@ def check(loaded: LoadedSpec, root: Path, reporter: Reporter) -> RunRecord:
 def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     spec = gate.spec
     refuse_same_source(gate)
+    refuse_unknown_metrics(gate)
     inputs, counted = check_inputs(gate)
 
     teacher = None if spec.teacher.recorded else teacher_model(gate, inputs)
@@ -48,8 +53,12 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     sides = side(gate, TEACHER, teacher), side(gate, STUDENT, student)
     refuse_incomparable(gate, *sides)
 
-    predictions = predict(gate, inputs, *sides)
-    judged = judge_quality(gate, inputs, *predictions)
+    answered = predict(gate, inputs, *sides)
+    look = look_at(gate, inputs, *sides)
+    gate = replace(gate, granted=look.confidence)
+    grouping = grouping_of(spec, answered.units, gate.confidence)
+    refuse_small(spec, grouping)
+    judged = judge_quality(gate, inputs, answered, grouping)
     measurements = judged.measurements
 
     loads: tuple[LoadReport, ...] = ()
@@ -57,7 +66,7 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     if spec.load is not None and teacher is not None and student is not None:
         from evalkit.workflow.measuring_load import latency_measurements, load_model
 
-        texts, table = list(inputs.held_out.texts), predictions[1]
+        texts, table = list(inputs.held_out.texts), answered.table
         loaded_student = load_model(gate, student, texts, table[STUDENT].tolist())
         loaded_teacher = load_model(gate, teacher, texts, table[TEACHER].tolist())
         measurements += latency_measurements(gate, loaded_student, loaded_teacher)
@@ -65,5 +74,31 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
         rates = loaded_teacher.throughput_rps, loaded_student.throughput_rps
 
     measurements += judge_cost(gate, *rates)
-    verdict = judge(gate, inputs, measurements, judged.findings)
-    return put_together(gate, inputs, counted, sides, predictions, judged, loads, measurements, verdict, recorded_at)
+    verdict = judge(gate, grouping, look, judged, measurements)
+    close_look(look, verdict.outcome)
+    return put_together(
+        gate,
+        inputs,
+        counted,
+        sides,
+        answered=answered,
+        grouping=grouping,
+        judged=judged,
+        loads=loads,
+        measurements=measurements,
+        verdict=verdict,
+        look=look,
+        recorded_at=recorded_at,
+    )
+
+
+def look_at(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> Look:
+    """This use of the held-out set, counted before anything is judged on it."""
+    bar = gate.spec.requirements
+    question = Question(
+        held_out=inputs.digests["held_out"],
+        spec=gate.loaded.digest,
+        teacher=teacher.version,
+        student=student.version,
+    )
+    return open_look(gate.run.root.parent, question, gate.run.root.name, bar.confidence, bar.looks)

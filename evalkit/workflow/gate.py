@@ -36,16 +36,30 @@ class Silence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate:
-    """One run of one spec. ``done`` collects the stages in their order."""
+    """One run of one spec. ``done`` collects the stages in their order.
+
+    ``granted`` is the one-sided confidence that a planned look at the held-out set may use; None means the spec's.
+    """
 
     loaded: LoadedSpec
     run: RunFolder
     reporter: Reporter
     done: list[StageResult] = field(default_factory=list)
+    granted: float | None = None
 
     @property
     def spec(self) -> GateSpec:
         return self.loaded.spec
+
+    @property
+    def confidence(self) -> float:
+        """The one-sided confidence of every claim."""
+        return self.spec.requirements.confidence if self.granted is None else self.granted
+
+    @property
+    def level(self) -> float:
+        """The two-sided level whose ends are bounds at that confidence."""
+        return 2.0 * self.confidence - 1.0
 
     def stage(self, name: str, version: int, inputs: Mapping[str, Any], work: Callable[[Path], None]) -> StageResult:
         """Finds or does one stage, and tells the reporter."""

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from evalkit.data.dataset import Rows, held_out_rows, training_rows
+import pandas as pd
+
+from evalkit.data.dataset import Rows, held_out_rows, held_out_units, training_rows
 from evalkit.data.leakage import leakage, refuse_leakage
 from evalkit.data.reading import read_table, require_columns
-from evalkit.data.subpopulations import Group, Infeasible, groups, infeasible, refuse_infeasible
+from evalkit.data.subpopulations import Group, Infeasible, groups_before_predictions, infeasible, refuse_infeasible
 from evalkit.errors import DataError
 from evalkit.record.layout import write_json
 from evalkit.record.stages import file_digest
+from evalkit.spec.gate import Columns
 from evalkit.spec.loading import LoadedSpec
 from evalkit.stats.sample_size import feasibility_floor
 from evalkit.workflow.gate import Gate
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Inputs:
     def held_out(self) -> Rows:
         spec = self.loaded.spec
         table = read_table(self.loaded.resolve(spec.data.held_out), "data.held_out")
-        return held_out_rows(table, spec.data.columns, spec.task.labels)
+        return held_out_rows(table, spec.data.columns, spec.task.labels, spec.task.kind)
 
     @cached_property
     def train(self) -> Rows | None:
@@ -40,7 +44,7 @@ class Inputs:
         if spec.data.train is None:
             return None
         table = read_table(self.loaded.resolve(spec.data.train), "data.train")
-        return training_rows(table, spec.data.columns, spec.task.labels)
+        return training_rows(table, spec.data.columns, spec.task.labels, spec.task.kind)
 
     @cached_property
     def production(self) -> tuple[str, ...] | None:
@@ -52,14 +56,26 @@ class Inputs:
         return tuple(table[spec.data.columns.text].dropna().astype(str))
 
     @cached_property
+    def units(self) -> pd.DataFrame:
+        """What is judged right or wrong: one row a held-out row; in ranking one row a query."""
+        return held_out_units(self.held_out, self.loaded.spec.data.columns)
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
+        """The declared groups that are known before the models answer, as large as they are."""
         spec = self.loaded.spec
-        margin = spec.requirements.quality.subpopulation_margin
-        return groups(self.held_out.table, spec.subpopulations.by, margin)
+        return groups_before_predictions(
+            self.units,
+            spec.subpopulations.by,
+            spec.requirements.quality.subpopulation_margin,
+            columns=spec.data.columns,
+            kind=spec.task.kind,
+        )
 
     @cached_property
     def too_small(self) -> tuple[Infeasible, ...]:
-        return infeasible(self.groups, self.loaded.spec.requirements.confidence)
+        spec = self.loaded.spec
+        return infeasible(self.groups, spec.requirements.confidence, spec.subpopulations.minimum_rows)
 
 
 def check_inputs(gate: Gate) -> tuple[Inputs, dict[str, Any]]:
@@ -77,10 +93,12 @@ def check_inputs(gate: Gate) -> tuple[Inputs, dict[str, Any]]:
             "digests": inputs.digests,
             "columns": spec.data.columns.model_dump(),
             "labels": spec.task.labels,
+            "kind": spec.task.kind,
             "max_leakage": spec.data.max_leakage,
             "subpopulations": spec.subpopulations.model_dump(),
             "margins": spec.requirements.quality.model_dump(),
             "confidence": spec.requirements.confidence,
+            "discovery": spec.discovery.model_dump() if spec.discovery else None,
         },
         work,
     )
@@ -104,19 +122,21 @@ def _digests(loaded: LoadedSpec) -> dict[str, str]:
 def _checked(inputs: Inputs) -> dict[str, Any]:
     spec = inputs.loaded.spec
     held_out, train = inputs.held_out, inputs.train
-    _refuse_overall_infeasible(len(held_out), inputs)
-    if spec.subpopulations.small == "refuse":
+    _refuse_overall_infeasible(len(inputs.units), inputs)
+    if spec.subpopulations.small == "block":
         refuse_infeasible(inputs.too_small)
+    if spec.discovery is not None and spec.discovery.columns is not None:
+        named = [column for column in spec.discovery.columns if not column.startswith("@")]
+        require_columns(inputs.units, named, "discovery.columns: data.held_out")
     counted: dict[str, Any] = {
         "held_out_rows": len(held_out),
+        "units": len(inputs.units),
         "held_out_by_label": _by_label(held_out, spec.task.labels),
-        "groups": [
-            {"name": group.name, "n": group.n, "margin": group.margin, "required": group.required}
-            for group in inputs.groups
-        ],
     }
     if train is not None:
-        found = leakage(train.texts, held_out.texts)
+        found = leakage(
+            _asked(train, spec.data.columns, "data.train"), _asked(held_out, spec.data.columns, "data.held_out")
+        )
         refuse_leakage(found, spec.data.max_leakage)
         counted["train_rows"] = len(train)
         counted["train_unlabelled_rows"] = int((train.labels < 0).sum())
@@ -126,15 +146,30 @@ def _checked(inputs: Inputs) -> dict[str, Any]:
     return counted
 
 
-def _refuse_overall_infeasible(rows: int, inputs: Inputs) -> None:
+def _asked(rows: Rows, columns: Columns, name: str) -> Sequence[str]:
+    """What must not be known from training: the texts; in ranking the queries, since items recur by nature."""
+    if columns.query is None:
+        return rows.texts
+    require_columns(rows.table, [columns.query], name)
+    return tuple(rows.table[columns.query].dropna().astype(str).unique())
+
+
+def _refuse_overall_infeasible(units: int, inputs: Inputs) -> None:
     bar = inputs.loaded.spec.requirements
+    if bar.quality.overall_margin is None:
+        return
     needed = feasibility_floor(bar.quality.overall_margin, bar.confidence)
-    if rows < needed:
+    if units < needed:
+        counted = "queries" if inputs.held_out.kind == "ranking" else "rows"
         raise DataError(
-            f"data.held_out has {rows} rows; no student can be shown within requirements.quality.overall_margin "
-            f"{bar.quality.overall_margin:g} on fewer than {needed}. Collect rows or widen the margin"
+            f"data.held_out has {units} {counted}; no student can be shown within "
+            f"requirements.quality.overall_margin {bar.quality.overall_margin:g} on fewer than {needed}. "
+            "Collect more or widen the margin"
         )
 
 
 def _by_label(rows: Rows, labels: tuple[str, ...]) -> dict[str, int]:
+    if rows.kind == "multilabel":
+        answers = [set(str(truth).split("|")) for truth in rows.truth]
+        return {label: sum(label in each for each in answers) for label in labels}
     return {label: int((rows.labels == index).sum()) for index, label in enumerate(labels)}

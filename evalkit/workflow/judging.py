@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+import uuid
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from evalkit.cost.per_request import cost_measurements, usd_per_million
-from evalkit.decision.requirement import requirements_of
+from evalkit.decision.requirement import METRIC_GAP, UNSPENT_ERROR, Direction, Requirement
 from evalkit.decision.verdict import Verdict, decide
+from evalkit.diagnosis.discovered import discovered_finding
 from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
 from evalkit.diagnosis.finding import Finding
 from evalkit.diagnosis.hidden_degradation import hidden_degradation
+from evalkit.quality.discovery.discover import discover
+from evalkit.quality.discovery.discovered import DiscoveryResult
+from evalkit.quality.discovery.features import Task
 from evalkit.quality.fidelity import fidelity_measurements
+from evalkit.quality.metrics.catalogue import KINDS, defaults, metric, names
+from evalkit.quality.metrics.measure import metric_measurements
 from evalkit.quality.paired_gap import paired_measurements
+from evalkit.quality.reweighted import reweighted_measurements
 from evalkit.record.layout import write_text
-from evalkit.record.stages import StageResult
-from evalkit.stats.interval import Estimate
-from evalkit.stats.measurement import Measurement
+from evalkit.record.looks import Look
+from evalkit.spec.gate import GateSpec
+from evalkit.stats.interval import Estimate, NotEstimable
+from evalkit.stats.measurement import ALL_ROWS, Measurement
+from evalkit.workflow.answering import Answered
 from evalkit.workflow.gate import Gate
+from evalkit.workflow.grouping import Grouping, claims_of
 from evalkit.workflow.inputs import Inputs
 
-VERSION = 2
+VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,35 +43,48 @@ class Judged:
 
     measurements: tuple[Measurement, ...]
     findings: tuple[Finding, ...]
+    discovery: DiscoveryResult | None
 
 
-def judge_quality(gate: Gate, inputs: Inputs, predictions: StageResult, table: pd.DataFrame) -> Judged:
-    """The paired gap of every subpopulation, fidelity, and the findings."""
+def refuse_unknown_metrics(gate: Gate) -> None:
+    """Raises SpecError for a metric that the task does not have, EvalkitError for a missing package: before
+    anything is trained."""
+    task = gate.spec.task
+    for each in gate.spec.requirements.quality.metrics:
+        metric(each.metric, task.kind, task.labels)
+
+
+def judge_quality(gate: Gate, inputs: Inputs, answered: Answered, grouping: Grouping) -> Judged:
+    """The paired gap of every subpopulation, the task's metrics, fidelity, the search for others, and the findings."""
     from pydantic import TypeAdapter
 
     spec = gate.spec
-    level = 2.0 * spec.requirements.confidence - 1.0
-    cluster = spec.data.columns.cluster
 
     def work(folder: Path) -> None:
-        gate.reporter.progress(0.0, "paired gaps")
-        measured = (
-            *paired_measurements(table, inputs.groups, cluster, level),
-            *fidelity_measurements(table, spec.task.labels, cluster, level),
-        )
-        gate.reporter.progress(0.5, "diagnosis")
-        judged = Judged(measurements=measured, findings=_findings(gate, inputs, measured, level))
+        gate.reporter.progress(0.0, "paired gaps and metrics")
+        measured = _measure(gate, answered, grouping)
+        gate.reporter.progress(0.5, "undeclared subpopulations")
+        discovery = _discover(gate, inputs, answered, grouping)
+        if discovery is not None:
+            measured += discovery.measurements
+        gate.reporter.progress(0.8, "diagnosis")
+        findings = _findings(gate, inputs, measured, discovery, grouping)
+        judged = Judged(measurements=measured, findings=findings, discovery=discovery)
         write_text(folder / "quality.json", TypeAdapter(Judged).dump_json(judged, indent=1).decode())
 
     result = gate.stage(
         "quality",
         VERSION,
         {
-            "predictions": predictions.key,
+            "predictions": answered.stage.key,
             "production": inputs.digests.get("production"),
+            "train": inputs.digests.get("train"),
+            "columns": spec.data.columns.model_dump(),
             "subpopulations": spec.subpopulations.model_dump(),
+            "discovery": spec.discovery.model_dump() if spec.discovery else None,
             "quality": spec.requirements.quality.model_dump(),
-            "confidence": spec.requirements.confidence,
+            "own_metrics": _never_the_same(spec),
+            "confidence": gate.confidence,
             "seed": spec.seed,
         },
         work,
@@ -68,12 +92,87 @@ def judge_quality(gate: Gate, inputs: Inputs, predictions: StageResult, table: p
     return TypeAdapter(Judged).validate_json((result.folder / "quality.json").read_bytes())
 
 
-def _findings(gate: Gate, inputs: Inputs, measured: tuple[Measurement, ...], level: float) -> tuple[Finding, ...]:
-    bar = gate.spec.requirements
-    found = [hidden_degradation(measured, inputs.groups, bar.quality.overall_margin, bar.confidence)]
+def _never_the_same(spec: GateSpec) -> str | None:
+    """A key of its own for each run with a user's metric: nobody knows what its code imports, and whether it was
+    changed since."""
+    known = {re.split("[@:]", name)[0] for kind in KINDS for name in names(kind)}
+    asked = [each.metric for each in spec.requirements.quality.metrics]
+    return uuid.uuid4().hex if any(re.split("[@:]", name)[0] not in known for name in asked) else None
+
+
+def _measure(gate: Gate, answered: Answered, grouping: Grouping) -> tuple[Measurement, ...]:
+    spec, level = gate.spec, gate.level
+    kind, labels, columns = spec.task.kind, spec.task.labels, spec.data.columns
+    rng = np.random.default_rng(spec.seed)
+    asked = spec.requirements.quality.metrics
+    measured_names = dict.fromkeys(
+        (*(each.metric for each in asked), *defaults(kind, probabilities=_has_probabilities(answered)))
+    )
+    measured = (
+        *paired_measurements(answered.units, grouping.groups, columns.cluster, level),
+        *reweighted_measurements(answered.units, grouping.groups, columns.cluster, level),
+        *metric_measurements(
+            answered.table,
+            kind,
+            labels,
+            tuple(measured_names),
+            grouping.groups,
+            columns.cluster,
+            columns.query,
+            level,
+            rng,
+            in_groups={each.metric for each in asked if each.subpopulations},
+        ),
+        *fidelity_measurements(answered.units, kind, labels, columns.cluster, level, rng),
+    )
+    fewest = grouping.below_minimum
+    return tuple(_withheld(each, fewest.get(each.subpopulation)) for each in measured)
+
+
+def _withheld(measured: Measurement, needed: int | None) -> Measurement:
+    """A gap on fewer rows than the spec's minimum_rows shows nothing, however it came out. ``needed`` is None where
+    there are enough."""
+    if needed is None or not measured.name.startswith(METRIC_GAP):
+        return measured
+    few = NotEstimable(
+        reason=f"subpopulations.minimum_rows asks for {needed} rows", n=measured.value.n, n_needed=needed
+    )
+    return replace(measured, value=few, counts=None)
+
+
+def _has_probabilities(answered: Answered) -> bool:
+    return any("_probability_" in str(name) for name in answered.table.columns)
+
+
+def _discover(gate: Gate, inputs: Inputs, answered: Answered, grouping: Grouping) -> DiscoveryResult | None:
+    spec = gate.spec
+    if spec.discovery is None:
+        return None
+    return discover(
+        answered.units,
+        spec.discovery,
+        task=Task(columns=spec.data.columns, kind=spec.task.kind, labels=spec.task.labels),
+        training_texts=None if inputs.train is None else inputs.train.texts,
+        declared=grouping.groups,
+        level=gate.level,
+        rng=np.random.default_rng(spec.seed),
+    )
+
+
+def _findings(
+    gate: Gate,
+    inputs: Inputs,
+    measured: tuple[Measurement, ...],
+    discovery: DiscoveryResult | None,
+    grouping: Grouping,
+) -> tuple[Finding, ...]:
+    quality = gate.spec.requirements.quality
+    found = [hidden_degradation(measured, grouping.groups, quality.overall_margin, gate.confidence)]
+    if discovery is not None:
+        found.append(discovered_finding(discovery, quality.subpopulation_margin, gate.confidence))
     if inputs.production is not None:
         rng = np.random.default_rng(gate.spec.seed)
-        found.append(distribution_mismatch(inputs.held_out.texts, inputs.production, level, rng))
+        found.append(distribution_mismatch(inputs.held_out.texts, inputs.production, gate.level, rng))
     return tuple(each for each in found if each is not None)
 
 
@@ -85,7 +184,19 @@ def judge_cost(gate: Gate, teacher_rps: Estimate | None, student_rps: Estimate |
     return cost_measurements(usd_per_million(cost.teacher, teacher_rps), usd_per_million(cost.student, student_rps))
 
 
-def judge(gate: Gate, inputs: Inputs, measurements: tuple[Measurement, ...], findings: tuple[Finding, ...]) -> Verdict:
-    """The verdict on everything that was measured."""
-    bar = gate.spec.requirements
-    return decide(requirements_of(bar, inputs.groups), measurements, findings, bar.confidence)
+def judge(gate: Gate, grouping: Grouping, look: Look, judged: Judged, measurements: tuple[Measurement, ...]) -> Verdict:
+    """The verdict on everything that was measured. A look beyond the planned ones leaves a claim open that nothing
+    can show."""
+    confirmed = () if judged.discovery is None else judged.discovery.measurements
+    claims = claims_of(gate.spec, grouping, tuple(each.subpopulation for each in confirmed))
+    if look.exhausted is not None:
+        nothing = NotEstimable(reason=look.exhausted, n=0)
+        claims += (
+            Requirement(measurement=UNSPENT_ERROR, subpopulation=ALL_ROWS, bound=0.0, direction=Direction.ABOVE),
+        )
+        measurements += (
+            Measurement(
+                name=UNSPENT_ERROR, subpopulation=ALL_ROWS, unit="share", value=nothing, evidence="looks.jsonl"
+            ),
+        )
+    return decide(claims, measurements, judged.findings, gate.confidence)

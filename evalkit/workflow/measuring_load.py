@@ -146,7 +146,7 @@ def _judge(
 
 
 def _read(gate: Gate, model: ServableModel, load: Load, result: StageResult, written: dict[str, Any]) -> Loaded:
-    level = 2.0 * gate.spec.requirements.confidence - 1.0
+    level = gate.level
     plan = _open_loop(load, written["plan"]["url"], gate.spec.seed, written["plan"]["limit_ms"])
     saturation = _saturation(load, written["plan"]["url"], gate.spec.seed)
     samples = pd.read_parquet(result.folder / LATENCY / files.SAMPLES)
@@ -201,7 +201,7 @@ def _report(role: str, load: Load, summary: LoadSummary, rate: Estimate, written
 
 def latency_measurements(gate: Gate, student: Loaded, teacher: Loaded) -> tuple[Measurement, ...]:
     """p50 and p99 of both, and the student's speed-up at p50 (bootstrap ratio of quantiles)."""
-    level = 2.0 * gate.spec.requirements.confidence - 1.0
+    level = gate.level
 
     def of(name: str, value: Estimate, unit: str, evidence: str) -> Measurement:
         return Measurement(name=name, subpopulation=ALL_ROWS, unit=unit, value=value, evidence=evidence)

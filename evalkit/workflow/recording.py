@@ -6,29 +6,30 @@ import importlib.metadata
 import shutil
 from typing import Any
 
-import pandas as pd
-
 from evalkit.cost.per_request import break_even_requests
 from evalkit.data.subpopulations import Group
 from evalkit.decision.verdict import Verdict
 from evalkit.predictions.aligned import STUDENT, TEACHER
+from evalkit.quality.equality import mcnemar_mid_p
 from evalkit.quality.paired_gap import GAP, right
 from evalkit.record.hardware import hardware, packages
 from evalkit.record.layout import utc_now
+from evalkit.record.looks import Look
 from evalkit.record.run_record import (
     SCHEMA_VERSION,
     Example,
+    GroupLine,
     LoadReport,
     ModelSummary,
     RunRecord,
     Signature,
     StageLine,
 )
-from evalkit.record.stages import StageResult
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import ALL_ROWS, Measurement
-from evalkit.workflow.answering import Side
+from evalkit.workflow.answering import Answered, Side
 from evalkit.workflow.gate import Gate
+from evalkit.workflow.grouping import Grouping
 from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.judging import Judged
 
@@ -41,28 +42,33 @@ def put_together(
     inputs: Inputs,
     counted: dict[str, Any],
     sides: tuple[Side, Side],
-    predictions: tuple[StageResult, pd.DataFrame],
+    *,
+    answered: Answered,
+    grouping: Grouping,
     judged: Judged,
     loads: tuple[LoadReport, ...],
     measurements: tuple[Measurement, ...],
     verdict: Verdict,
+    look: Look,
     recorded_at: str,
 ) -> RunRecord:
     """The record of a finished run; its predictions are laid at the top of the run folder."""
-    result, table = predictions
-    shutil.copy2(result.folder / "predictions.parquet", gate.run.predictions)
+    shutil.copy2(answered.stage.folder / "predictions.parquet", gate.run.predictions)
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         task=gate.spec.task.model_dump(mode="json"),
         verdict=verdict,
         measurements=measurements,
         findings=judged.findings,
-        too_small=inputs.too_small,
-        data={**counted, **result.read("predictions.json")},
+        groups=_group_lines(grouping.groups, measurements),
+        too_small=grouping.too_small,
+        discovery=judged.discovery,
+        looks=look.report(),
+        data={**counted, **answered.stage.read("predictions.json")},
         models=tuple(_summary(each) for each in sides),
         loads=loads,
         cost=_cost(gate, measurements),
-        examples=_examples(inputs, table, verdict, measurements),
+        examples=_examples(inputs, answered, grouping, verdict, measurements),
         stages=tuple(
             StageLine(
                 name=each.name,
@@ -75,6 +81,21 @@ def put_together(
         ),
         spec=gate.spec.model_dump(mode="json"),
         signature=_signature(gate, inputs, sides, loads, recorded_at),
+    )
+
+
+def _group_lines(groups: tuple[Group, ...], measurements: tuple[Measurement, ...]) -> tuple[GroupLine, ...]:
+    equality = mcnemar_mid_p(measurements)
+    return tuple(
+        GroupLine(
+            name=group.name,
+            n=group.n,
+            margin=group.margin,
+            required=group.required,
+            merged_into=group.merged_into,
+            equality_p=equality.get(group.name),
+        )
+        for group in groups
     )
 
 
@@ -119,13 +140,15 @@ def _cost(gate: Gate, measurements: tuple[Measurement, ...]) -> dict[str, Any] |
 
 
 def _examples(
-    inputs: Inputs, table: pd.DataFrame, verdict: Verdict, measurements: tuple[Measurement, ...]
+    inputs: Inputs, answered: Answered, grouping: Grouping, verdict: Verdict, measurements: tuple[Measurement, ...]
 ) -> tuple[Example, ...]:
-    """Rows that the teacher gets right and the student wrong, in the subpopulation that needs looking at."""
-    group = _worst_group(inputs.groups, verdict, measurements)
-    rows = table if group is None else table.iloc[group.rows]
+    """Rows that the teacher gets right and the student wrong, in the subpopulation that needs looking at. A query of
+    a ranking is shown by its name."""
+    units = answered.units
+    group = _worst_group(grouping.groups, verdict, measurements)
+    rows = units if group is None else units.iloc[group.rows]
     lost = rows[right(rows, TEACHER) & ~right(rows, STUDENT)]
-    sure = [name for name in table.columns if name.startswith(f"{STUDENT}_probability_")]
+    sure = [name for name in units.columns if name.startswith(f"{STUDENT}_probability_")]
     if sure:
         lost = lost.assign(_sure=lost[sure].max(axis=1)).sort_values("_sure", ascending=False)
     text = dict(zip(inputs.held_out.ids, inputs.held_out.texts, strict=True))
@@ -133,7 +156,7 @@ def _examples(
     return tuple(
         Example(
             row_id=row_id,
-            text=text[row_id][:LONGEST_EXAMPLE],
+            text=text.get(row_id, row_id)[:LONGEST_EXAMPLE],
             label=label,
             teacher=teacher,
             student=student,

@@ -61,8 +61,9 @@ CASES = {
         "2 of 20000 held-out texts (0.01%) also stand in data.train; data.max_leakage allows 0.00%",
     ),
     "a subpopulation below its feasibility floor": (
-        lambda gate: rewrite(
-            held_out(gate), lambda rows: rows.assign(channel=["rare"] * 10 + rows["channel"].tolist()[10:])
+        lambda gate: (
+            rewrite(held_out(gate), lambda rows: rows.assign(channel=["rare"] * 10 + rows["channel"].tolist()[10:])),
+            edit(gate, lambda spec: spec["subpopulations"].update(small="block")),
         ),
         "channel=rare has 10 rows, needs 32",
     ),

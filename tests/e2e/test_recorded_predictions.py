@@ -11,7 +11,7 @@ import yaml
 
 
 def only_run(project: Path) -> Path:
-    (run,) = (project / "runs").iterdir()
+    (run,) = (path for path in (project / "runs").iterdir() if path.is_dir())
     return run
 
 
@@ -53,7 +53,8 @@ def test_too_few_rows_are_inconclusive_and_say_how_many_more_decide(evalkit, rec
     verdict = json.loads(done.stdout)
     still_open = [check for check in verdict["checks"] if check["outcome"] == "open"]
     assert all(check["further_needed"] > 0 for check in still_open)
-    assert verdict["recommendation"].startswith("COLLECT about ")
+    assert verdict["recommendation"]["action"] == "COLLECT"
+    assert verdict["recommendation"]["needs"][0]["units"] > 0
 
 
 def test_accuracies_recomputed_with_pandas_alone_equal_the_record(evalkit, recorded):
@@ -102,4 +103,4 @@ def test_a_report_is_made_again_from_the_record_alone(evalkit, recorded):
     assert evalkit("report", run, cwd=gate.parent).returncode == 0
     assert (run / "report.html").read_text() == first
     assert evalkit("report", run, "--format", "md", cwd=gate.parent).stdout.count("channel=phone") >= 1
-    assert json.loads(evalkit("report", run, "--format", "json", cwd=gate.parent).stdout)["schema_version"] == 1
+    assert json.loads(evalkit("report", run, "--format", "json", cwd=gate.parent).stdout)["schema_version"] == 2

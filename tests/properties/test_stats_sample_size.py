@@ -68,7 +68,7 @@ def test_open_difference_claims_need_more_rows_and_those_rows_decide_at_the_obse
         assert abs(tango_z(*grown, -margin)) > norm.ppf(0.95)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=60)
 @given(counts_of_a_claim, st.sampled_from([0.9, 0.95, 0.99]))
 def test_open_retention_claims_need_more_rows_and_those_rows_decide_at_the_observed_rates(
     counts: PairedCounts, bar: float

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 
 import pytest
+from scipy.stats import norm
 
-from evalkit.decision.check import Check, CheckOutcome, check_all, further_by_width
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, Requirement
+from evalkit.decision.check import MOST_EXACT, Check, CheckOutcome, check_all
+from evalkit.decision.further import further_by_width
+from evalkit.decision.requirement import (
+    SPEED_UP,
+    STUDENT_P50,
+    STUDENT_P99,
+    TEACHER_ACCURACY,
+    Direction,
+    Requirement,
+)
 from evalkit.stats.interval import Interval, NotEstimable
-from evalkit.stats.measurement import Measurement
+from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.sample_size import further_rows, further_rows_retention
 
 Measure = Callable[..., Measurement]
@@ -64,6 +74,32 @@ class TestUseOfMargin:
         assert use is not None
         assert (use.lower, use.point, use.upper) == pytest.approx((2 / 9, 2 / 8, 2 / 7))
 
+    @pytest.mark.parametrize(
+        ("direction", "bound", "lower", "upper"),
+        [(Direction.ABOVE, -0.02, -0.015, 0.005), (Direction.BELOW, 0.02, -0.005, 0.015)],
+        ids=["more is better", "less is better"],
+    )
+    def test_of_a_metric_is_its_loss_over_its_margin(
+        self, direction: Direction, bound: float, lower: float, upper: float, figure: Measure
+    ) -> None:
+        name = "student_minus_teacher_macro_f1"
+        claim = Requirement(measurement=name, subpopulation=ALL_ROWS, bound=bound, direction=direction)
+        use = only_check(claim, figure(name, (lower + upper) / 2, lower, upper)).use_of_margin
+        assert use is not None
+        assert (use.lower, use.point, use.upper) == pytest.approx((-0.25, 0.25, 0.75))
+
+    def test_of_the_teachers_accuracy_is_its_errors_over_the_errors_allowed(
+        self, figure: Measure, above: Claim
+    ) -> None:
+        use = only_check(above(TEACHER_ACCURACY, 0.9), figure(TEACHER_ACCURACY, 0.95, 0.93, 0.96)).use_of_margin
+        assert use is not None
+        assert (use.lower, use.point, use.upper) == pytest.approx((0.4, 0.5, 0.7))
+
+    @pytest.mark.parametrize("direction", Direction)
+    def test_of_a_bar_of_nothing_is_unknown(self, direction: Direction, figure: Measure) -> None:
+        claim = Requirement(measurement="margin", subpopulation=ALL_ROWS, bound=0.0, direction=direction)
+        assert only_check(claim, figure("margin", 1, 0.5, 2)).use_of_margin is None
+
     @pytest.mark.parametrize("outcome", CheckOutcome)
     def test_its_unfavourable_end_tells_a_pass_from_what_is_not_one(
         self, outcome: CheckOutcome, figure: Measure, below: Claim
@@ -109,10 +145,52 @@ class TestFurtherNeeded:
         assert check.counted_in == "rows"
 
     def test_of_a_latency_counts_requests_by_the_width_that_is_left(self, figure: Measure, below: Claim) -> None:
-        # The upper half-width 10 must shrink to 5: four times the requests, so three times as many more.
+        # The standard error of 10 / 1.645 must shrink until 1.645 + 0.842 of them fit into the 5 ms that are left.
         check = only_check(below(STUDENT_P99, 50), figure(STUDENT_P99, 45, 40, 55, n=1000))
-        assert check.further_needed == 3000
+        needed = 1000 * (10 / 5 * (norm.ppf(0.95) + norm.ppf(0.8)) / norm.ppf(0.95)) ** 2
+        assert check.further_needed == math.ceil(needed - 1000) == 8141
         assert check.counted_in == "requests"
+
+    def test_of_a_saving_counts_seconds_of_load_and_of_a_metric_rows(self, figure: Measure, above: Claim) -> None:
+        saving = only_check(above("teacher_over_student_cost", 2), figure("teacher_over_student_cost", 2.2, 1.8, 2.6))
+        assert saving.further_needed is not None
+        assert saving.counted_in == "seconds of saturated load"
+        metric = only_check(
+            above("student_minus_teacher_auc", -0.02), figure("student_minus_teacher_auc", -0.01, -0.03, 0.01)
+        )
+        assert metric.further_needed is not None
+        assert metric.counted_in == "rows"
+
+    @pytest.mark.parametrize(("level", "bounds"), [(0.5, (40, 45)), (0.5, (45, 60)), (0.8999, (40, 45))])
+    def test_is_not_asked_for_where_the_evidence_at_hand_has_too_low_a_level(
+        self, level: float, bounds: tuple[float, float], figure: Measure, below: Claim
+    ) -> None:
+        measured = figure(STUDENT_P99, sum(bounds) / 2, *bounds)
+        measured = dataclasses.replace(measured, value=dataclasses.replace(measured.value, level=level))
+        check = only_check(below(STUDENT_P99, 50), measured)
+        assert check.outcome is CheckOutcome.OPEN
+        assert check.further_needed is None
+        reached = f"{50 * (1 + level):.4g}"
+        assert check.unusable == f"its interval holds at one-sided {reached} %, and 95 % was asked for"
+        assert check.explanation.endswith(f"allowed 50 ms; but {check.unusable}")
+
+    def test_beyond_the_bar_it_is_for_the_level_at_which_holm_tests(self, gap: Measure, gap_claim: Claim) -> None:
+        beyond = {"both": 400, "teacher_only": 34, "neither": 66}
+        names = [f"a={number}" for number in range(10)]
+        measured = [gap(name, **(beyond if name == "a=3" else {"both": 500})) for name in names]
+        check = check_all([gap_claim(name) for name in names], measured, 0.95)[3]
+        assert check.outcome is CheckOutcome.OPEN
+        assert measured[3].counts is not None
+        assert check.further_needed == further_rows(measured[3].counts, 0.05, 1 - 0.05 / 10)
+
+    def test_of_the_many_open_claims_beyond_the_first_is_approximated(self, gap: Measure, gap_claim: Claim) -> None:
+        seen = {"both": 90, "student_only": 3, "teacher_only": 5, "neither": 2}
+        names = [f"a={number}" for number in range(MOST_EXACT + 5)]
+        checks = check_all([gap_claim(name) for name in names], [gap(name, **seen) for name in names], 0.95)
+        needed = [check.further_needed for check in checks]
+        assert len(set(needed[:MOST_EXACT])) == 1
+        assert needed[0] is not None
+        assert all(each == pytest.approx(needed[0], rel=0.1) for each in needed)
 
     def test_of_a_claim_that_could_not_be_estimated_is_what_is_missing_to_an_estimate(
         self, estimate: Measure, below: Claim
@@ -133,8 +211,9 @@ class TestFurtherNeeded:
     @pytest.mark.parametrize(
         ("point", "lower", "upper", "more"),
         [
-            (3.0, 1.0, 5.0, 300),  # lower half-width 2 must shrink to 1
-            (1.0, 0.0, 3.0, 300),  # upper half-width 2 must shrink to 1
+            (3.0, 1.0, 5.0, 815),  # 100 · (2 / 1 · 2.487 / 1.645)² − 100
+            (1.0, 0.0, 3.0, 815),
+            (30.0, 28.0, 32.0, 1),
             (2.0, 1.0, 3.0, None),  # at the bound no width is small enough
             (2.0 + 1e-9, 1.0, 3.0, None),  # 10²⁰ more are no advice
             (3.0, -math.inf, 5.0, None),
@@ -144,7 +223,7 @@ class TestFurtherNeeded:
         self, point: float, lower: float, upper: float, more: int | None
     ) -> None:
         value = Interval(point=point, lower=lower, upper=upper, level=0.9, n=100, method="for the test")
-        assert further_by_width(value, bound=2.0) == more
+        assert further_by_width(value, bound=2.0, confidence=0.95) == more
 
 
 class TestExplanation:

@@ -9,7 +9,7 @@ import pytest
 from evalkit.cost.per_request import ratio
 from evalkit.decision.requirement import requirements_of
 from evalkit.decision.verdict import Outcome, decide
-from evalkit.spec.gate import Requirements
+from evalkit.spec.requirements import Requirements
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import Measurement
 
@@ -56,4 +56,4 @@ def test_the_student_that_saves_too_little_is_not_told_to_retrain(
     saving = estimate("teacher_over_student_cost", ratio(rate(1.5), rate(1.0)))
     measured = [gap(**KEEPS_99), kept(**KEEPS_99), saving]
     verdict = decide(requirements_of(Requirements(), ()), measured, [], 0.95)
-    assert verdict.recommendation.startswith("KEEP THE TEACHER: a request is 1.47 to 1.53 × cheaper")
+    assert verdict.recommendation.text.startswith("KEEP THE TEACHER: a request is 1.47 to 1.53 × cheaper")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import math
 from collections.abc import Callable
 
 import pytest
+from pydantic import TypeAdapter
 
 from evalkit.decision.check import CheckOutcome
+from evalkit.decision.outcome import outcome_of
+from evalkit.decision.recommendation import Action, Recommendation
 from evalkit.decision.requirement import STUDENT_P99, Requirement
 from evalkit.decision.verdict import Outcome, Verdict, decide
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import Measurement
+from evalkit.stats.paired_counts import PairedCounts
+from evalkit.stats.paired_difference import difference
 
 Measure = Callable[..., Measurement]
 Claim = Callable[..., Requirement]
@@ -110,7 +118,42 @@ def test_an_open_watched_group_does_not_stop_a_go(gap: Measure, gap_claim: Claim
 
 @pytest.mark.parametrize(("outcome", "code"), [(Outcome.GO, 0), (Outcome.NO_GO, 1), (Outcome.INCONCLUSIVE, 3)], ids=str)
 def test_each_outcome_has_an_exit_code_of_its_own(outcome: Outcome, code: int) -> None:
-    assert Verdict(outcome=outcome, checks=(), deciding=None, recommendation="").exit_code == code
+    nothing = Recommendation(action=Action.STATE_A_REQUIREMENT, reason="nothing was required")
+    assert Verdict(outcome=outcome, checks=(), deciding=None, recommendation=nothing).exit_code == code
+
+
+def test_the_outcome_alone_is_that_of_the_whole_verdict(gap: Measure, gap_claim: Claim) -> None:
+    claims = [gap_claim(), gap_claim("language=de", 0.08), gap_claim("watched=1", required=False)]
+    for seen in (SAME, SLIGHTLY_WORSE, MUCH_WORSE, ON_TOO_FEW_ROWS):
+        measured = [gap(**SAME), gap("language=de", **seen), gap("watched=1", **MUCH_WORSE)]
+        assert outcome_of(claims, measured, 0.95) is decide(claims, measured, [], 0.95).outcome
+
+
+def test_a_verdict_survives_being_written_as_json(
+    gap: Measure, figure: Measure, gap_claim: Claim, below: Claim
+) -> None:
+    adapter = TypeAdapter(Verdict)
+    claims = [gap_claim(), gap_claim("language=de", 0.08), below(STUDENT_P99, 50)]
+    for seen, p99 in ((SAME, 30), (MUCH_WORSE, 30), (ON_TOO_FEW_ROWS, 30), (SAME, 50)):
+        measured = [gap(**SAME), gap("language=de", **seen), figure(STUDENT_P99, p99, 0.9 * p99, 1.1 * p99)]
+        verdict = decide(claims, measured, [], 0.95)
+        assert verdict.stability is not None
+        written = json.dumps(adapter.dump_python(verdict, mode="json"), allow_nan=False)
+        assert adapter.validate_json(written) == verdict
+
+
+@pytest.mark.parametrize("confidence", [0.0, 0.5, 1.0, 95.0, math.nan])
+def test_a_confidence_at_which_nothing_is_bounded_is_refused(confidence: float, gap: Measure, gap_claim: Claim) -> None:
+    with pytest.raises(ValueError, match="confidence is"):
+        decide([gap_claim()], [gap(**SAME)], [], confidence)
+
+
+def test_a_higher_confidence_needs_intervals_of_that_confidence(gap: Measure, gap_claim: Claim) -> None:
+    # As a look at the same rows asks for that spends only a part of 1 − 0.95.
+    counts = PairedCounts(both=900, student_only=0, teacher_only=0, neither=100)
+    assert decide([gap_claim()], [gap(**SAME)], [], 0.99).outcome is Outcome.INCONCLUSIVE
+    strict = dataclasses.replace(gap(**SAME), value=difference(counts, 0.98))
+    assert decide([gap_claim()], [strict], [], 0.99).outcome is Outcome.GO
 
 
 class TestDecidingCheck:

@@ -10,7 +10,7 @@ from evalkit.data.subpopulations import groups
 from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
 from evalkit.diagnosis.hidden_degradation import hidden_degradation
 from evalkit.quality.paired_gap import paired_measurements
-from evalkit.spec.gate import Subpopulation
+from evalkit.spec.subpopulations import Subpopulation
 from evalkit.stats.interval import NotEstimable
 
 BY = [Subpopulation(columns=("channel",))]

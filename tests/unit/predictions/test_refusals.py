@@ -60,8 +60,10 @@ def test_probabilities_come_back_as_they_were_written(recorded: Read) -> None:
     np.testing.assert_array_equal(answers.probabilities, [[0.5, 0.5], [0.75, 0.25]])
 
 
-def test_a_missing_prediction_is_refused(recorded: Read) -> None:
-    with pytest.raises(DataError, match=r"student\.recorded answers .*which task\.labels does not name \(bad, good\)"):
+def test_a_missing_prediction_is_an_invalid_comparison(recorded: Read) -> None:
+    with pytest.raises(
+        InvalidComparison, match=r"student\.recorded has an empty prediction in 1 of 2 held-out rows \(first: 007\)"
+    ):
         recorded(id=["8", "007"], prediction=["bad", None])
 
 
@@ -78,7 +80,7 @@ def test_probabilities_that_are_words_are_refused_by_name(recorded: Read) -> Non
 @pytest.mark.parametrize("off", [0.0, 9e-4, -9e-4])
 def test_probabilities_may_miss_one_by_rounding(off: float, recorded: Read) -> None:
     answers = recorded(
-        id=["8", "007"], prediction=["bad"] * 2, probability_bad=[0.5 + off, 0.5], probability_good=[0.5, 0.5]
+        id=["8", "007"], prediction=["bad"] * 2, probability_bad=[0.6 + off, 0.5], probability_good=[0.4, 0.5]
     )
     assert answers.probabilities is not None
 

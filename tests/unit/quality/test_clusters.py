@@ -18,6 +18,8 @@ from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.paired_counts import PairedCounts
 from evalkit.stats.paired_difference import difference, tango_bounds
 
+RNG = np.random.default_rng(0)
+
 
 def identical_answers(users: int, rows_each: int) -> pd.DataFrame:
     """Teacher and student answer alike, and are right on nine users of ten."""
@@ -158,14 +160,17 @@ class TestDivergence:
         assert divergence(teacher, teacher) == pytest.approx(0)
 
     def test_is_measured_as_the_mean_over_rows_where_both_give_probabilities(self) -> None:
-        teacher, student = np.array([0.5, 0.9, 0.6]), np.array([0.25, 0.8, 0.6])
-        table = pd.DataFrame({"row_label": "good", "teacher": "good", "student": "good"}, index=range(3)).assign(
+        teacher, student = np.linspace(0.5, 0.9, 30), np.linspace(0.25, 0.8, 30)
+        table = pd.DataFrame({"row_label": "good", "teacher": "good", "student": "good"}, index=range(30)).assign(
             teacher_probability_good=teacher,
             teacher_probability_bad=1 - teacher,
             student_probability_good=student,
             student_probability_bad=1 - student,
         )
-        kl = {each.name: each.value for each in fidelity_measurements(table, ("bad", "good"), None, 0.9)}
+        kl = {
+            each.name: each.value
+            for each in fidelity_measurements(table, "classification", ("bad", "good"), None, 0.9, RNG)
+        }
         by_hand = teacher * np.log(teacher / student) + (1 - teacher) * np.log((1 - teacher) / (1 - student))
         value = kl["teacher_student_kl"]
         assert isinstance(value, Interval)
@@ -175,5 +180,8 @@ class TestDivergence:
         table = pd.DataFrame({"row_label": ["good"], "teacher": "good", "student": "good"}).assign(
             teacher_probability_good=0.5, teacher_probability_bad=0.5
         )
-        kl = {each.name: each.value for each in fidelity_measurements(table, ("bad", "good"), None, 0.9)}
+        kl = {
+            each.name: each.value
+            for each in fidelity_measurements(table, "classification", ("bad", "good"), None, 0.9, RNG)
+        }
         assert kl["teacher_student_kl"].reason == "no probabilities of the student are recorded"  # type: ignore[union-attr]

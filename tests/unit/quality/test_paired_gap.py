@@ -10,15 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.data.subpopulations import groups
-from evalkit.quality.design_effect import deflate, design_effect
+from evalkit.data.subpopulations import Group, groups
+from evalkit.quality.design_effect import deflate, design_effect, design_effects
 from evalkit.quality.fidelity import divergence, fidelity_measurements
-from evalkit.quality.paired_gap import GAP, RETENTION, count_pairs, paired_measurements
-from evalkit.spec.gate import Subpopulation
+from evalkit.quality.paired_gap import GAP, RETENTION, count_pairs, equal, paired_measurements, right
+from evalkit.spec.subpopulations import Subpopulation
 from evalkit.stats.interval import Interval, NotEstimable
 from evalkit.stats.paired_counts import PairedCounts
+from evalkit.stats.paired_difference import difference
+from evalkit.stats.proportions import proportion
 
 LABELS = ("bad", "good")
+RNG = np.random.default_rng(0)
 
 
 def random_table(seed, rows):
@@ -107,9 +110,117 @@ def test_flips_and_agreement_are_shares_of_rows():
             "student": ["good"] * 5 + ["bad"] * 2 + ["good"] + ["bad"] * 2,
         }
     )
-    measured = {each.name: each.value for each in fidelity_measurements(table, LABELS, None, 0.9)}
+    measured = {
+        each.name: each.value for each in fidelity_measurements(table, "classification", LABELS, None, 0.9, RNG)
+    }
     assert measured["agreement"].point == pytest.approx(0.7)
     assert measured["negative_flip_rate"].point == pytest.approx(0.2)
     assert measured["positive_flip_rate"].point == pytest.approx(0.1)
     assert isinstance(measured["teacher_student_kl"], NotEstimable)
     assert measured["teacher_student_kl"].reason == "no probabilities of the teacher and student are recorded"
+
+
+def overlapping_groups(seed, rows, count=12):
+    """Groups of any size from 0 rows on; a row may be in many of them."""
+    rng = np.random.default_rng(seed)
+    return [
+        Group(name=f"group {i}", rows=np.flatnonzero(rng.random(rows) < rng.random() ** 3), margin=0.1, required=True)
+        for i in range(count)
+    ]
+
+
+def one_by_one(table, rows, cluster, level):
+    """Gap, counts and accuracies of one group, by the functions for a single one."""
+    part = table.iloc[rows]
+    student, teacher = ((part[model] == part["row_label"]).to_numpy() for model in ("student", "teacher"))
+    clusters = None if cluster is None else part[cluster].to_numpy()
+    effect = design_effect(student.astype(float) - teacher, clusters)
+    counts = deflate(count_pairs(student, teacher), effect)
+    shares = []
+    for hits in (teacher, student):
+        n = max(1, round(len(hits) / design_effect(hits.astype(float), clusters))) if len(hits) else 0
+        shares.append(proportion(round(hits.mean() * n) if n else 0, n, level))
+    return difference(counts, level), counts, shares
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10_000), st.integers(1, 400), st.sampled_from([None, "user"]))
+def test_all_groups_at_once_give_what_each_gives_alone(seed, rows, cluster):
+    table = random_table(seed, rows)
+    found = overlapping_groups(seed, rows)
+    measured = paired_measurements(table, found, cluster, 0.9)
+    assert [each.subpopulation for each in measured[4::3]] == [group.name for group in found]
+    for index, group in enumerate(found):
+        gap, teacher, student = measured[4 + 3 * index : 7 + 3 * index]
+        alone, counts, shares = one_by_one(table, group.rows, cluster, 0.9)
+        assert gap.counts == counts
+        for value, expected in ((gap.value, alone), (teacher.value, shares[0]), (student.value, shares[1])):
+            assert type(value) is type(expected)
+            assert value.n == expected.n
+            if isinstance(value, Interval):
+                # Effective rows are rounded; what is said of all rows may widen their interval, and moves no bound in.
+                assert min(expected.lower, value.point) == pytest.approx(value.lower, abs=1e-14)
+                assert max(expected.upper, value.point) == pytest.approx(value.upper, abs=1e-14)
+        if cluster is None:
+            assert gap.value == alone
+
+
+def test_design_effects_of_several_values_are_those_of_each():
+    rng = np.random.default_rng(2)
+    columns, clusters = rng.integers(-1, 2, (3, 200)).astype(float), rng.integers(0, 30, 200)
+    assert design_effects(columns, clusters) == tuple(design_effect(values, clusters) for values in columns)
+    assert design_effects(columns, None) == (1.0, 1.0, 1.0)
+
+
+def test_a_group_without_rows_is_not_estimable_and_the_others_are():
+    table = random_table(4, 50)
+    nobody = Group(name="age=≥65", rows=np.array([], dtype=np.int64), margin=0.1, required=True)
+    somebody = Group(name="age=<65", rows=np.arange(50), margin=0.1, required=True)
+    for cluster in (None, "user"):
+        measured = paired_measurements(table, [nobody, somebody], cluster, 0.9)
+        assert all(isinstance(each.value, NotEstimable) and each.value.n == 0 for each in measured[4:7])
+        assert all(isinstance(each.value, Interval) for each in measured[7:])
+
+
+def test_merged_groups_and_those_without_a_margin_are_measured_like_all_others():
+    table = random_table(5, 60)
+    plain = Group(name="x", rows=np.arange(7), margin=0.1, required=True)
+    merged = Group(name="x", rows=np.arange(7), margin=None, required=False, merged_into="all")
+    assert paired_measurements(table, [plain], None, 0.9) == paired_measurements(table, [merged], None, 0.9)
+
+
+MISSING_ROWS = ["good", None, None, "bad", "good"]
+MISSING_ANSWERS = ["good", None, "good", "good", None]
+
+
+@pytest.mark.parametrize("answer_type", [object, "str", "string", "category"])
+@pytest.mark.parametrize("label_type", [object, "str", "string", "category"])
+def test_a_missing_answer_or_label_is_never_right(answer_type, label_type):
+    table = pd.DataFrame(
+        {
+            "row_label": pd.Series(MISSING_ROWS, dtype=label_type),
+            "teacher": pd.Series(MISSING_ANSWERS, dtype=answer_type),
+        }
+    )
+    assert right(table, "teacher").tolist() == [True, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (pd.Categorical(["a", "b"], categories=["a", "b"]), pd.Categorical(["a", "b"], categories=["b", "a"]), [1, 1]),
+        (pd.Series([1, None], dtype="Int64"), pd.Series([1, None], dtype="Int64"), [1, 0]),
+        (pd.Series([1, 2], dtype="Int64"), pd.Series([1.0, 2.5]), [1, 0]),
+        (pd.Series([1.0, np.nan]), pd.Series([1.0, np.nan]), [1, 0]),
+        (pd.Series([1, 2]), pd.Series(["1", "2"]), [0, 0]),
+        (pd.Series([pd.NA, 2], dtype=object), pd.Series([1, 2], dtype="Int64"), [0, 1]),
+        (pd.Series([], dtype="str"), pd.Series([], dtype="str"), []),
+    ],
+)
+def test_values_are_compared_whatever_the_types_of_their_columns(first, second, expected):
+    assert equal(pd.Series(first), pd.Series(second)).tolist() == [bool(each) for each in expected]
+
+
+def test_a_table_with_repeated_index_values_is_compared_row_by_row():
+    table = pd.DataFrame({"row_label": ["a", "b"], "teacher": ["a", "a"]}, index=[7, 7])
+    assert right(table, "teacher").tolist() == [True, False]

@@ -14,19 +14,24 @@ from evalkit.data.subpopulations import Infeasible
 from evalkit.decision.requirement import requirements_of
 from evalkit.decision.verdict import decide
 from evalkit.diagnosis.finding import FailureMode, Finding
+from evalkit.quality.discovery.coding import Skipped
+from evalkit.quality.discovery.discovered import DiscoveryResult
 from evalkit.quality.paired_gap import GAP
 from evalkit.record.layout import RunFolder
+from evalkit.record.looks import LooksReport
 from evalkit.record.run_record import (
     SCHEMA_VERSION,
     Example,
+    GroupLine,
     LoadReport,
     ModelSummary,
     RunRecord,
     Signature,
     StageLine,
 )
-from evalkit.spec.gate import LatencyBar, Requirements
+from evalkit.spec.requirements import LatencyBar, Requirements
 from evalkit.stats.interval import NotEstimable
+from evalkit.stats.mcnemar import mid_p
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.paired_counts import PairedCounts
 from evalkit.stats.paired_difference import difference
@@ -91,7 +96,22 @@ def record() -> RunRecord:
         verdict=decide(requirements_of(bar, ()), [gap, latency], [finding], 0.95),
         measurements=(gap, latency),
         findings=(finding,),
+        groups=(
+            GroupLine(
+                name="language=fr", n=12, margin=0.05, required=False, merged_into=ALL_ROWS, equality_p=mid_p(counts)
+            ),
+        ),
         too_small=(Infeasible(name="language=fr", n=12, margin=0.05, rows_needed=52),),
+        discovery=DiscoveryResult(
+            candidates=(),
+            declared=("language=fr",),
+            columns=("language",),
+            skipped=(Skipped(column="id", reason="nearly every row has its own value"),),
+            rows_searched=500,
+            rows_confirming=500,
+            false_discovery_rate=0.05,
+        ),
+        looks=LooksReport(number=1, planned=3, spending="pocock", asked_confidence=0.95, confidence=0.977, earlier=()),
         data={"held_out_rows": 1000},
         models=(
             ModelSummary(

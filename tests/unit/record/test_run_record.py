@@ -11,7 +11,7 @@ from evalkit.decision.verdict import Outcome
 from evalkit.diagnosis.finding import FailureMode
 from evalkit.errors import RunFolderError
 from evalkit.record.layout import RunFolder
-from evalkit.record.run_record import RunRecord, read_record, write_record
+from evalkit.record.run_record import SCHEMA_VERSION, RunRecord, read_record, write_record
 from evalkit.stats.interval import Interval, NotEstimable
 
 
@@ -69,15 +69,17 @@ def test_a_record_without_its_verdict_is_called_damaged(written: RunFolder) -> N
 
 def test_another_schema_version_is_named_beside_the_one_that_is_read(written: RunFolder) -> None:
     content = json.loads(written.record.read_text(encoding="utf-8"))
-    content["schema_version"] = 2
+    content["schema_version"] = SCHEMA_VERSION + 1
     written.record.write_text(json.dumps(content))
-    with pytest.raises(RunFolderError, match="has schema version 2; this evalkit reads 1"):
+    with pytest.raises(
+        RunFolderError, match=f"has schema version {SCHEMA_VERSION + 1}; this evalkit reads {SCHEMA_VERSION}"
+    ):
         read_record(written.root)
 
 
 def test_a_record_of_another_version_with_other_fields_is_not_taken_for_a_good_one(written: RunFolder) -> None:
     content = json.loads(written.record.read_text(encoding="utf-8"))
-    content["schema_version"] = 2
+    content["schema_version"] = SCHEMA_VERSION + 1
     content["evidence"] = content.pop("measurements")
     written.record.write_text(json.dumps(content))
     with pytest.raises(RunFolderError, match=r"record\.json.* version"):

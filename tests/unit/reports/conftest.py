@@ -7,20 +7,15 @@ from functools import cache
 
 import pytest
 
+from evalkit.record.override import Override
 from evalkit.record.run_record import RunRecord
 from reports.html import render_html
 from reports.markdown import render_markdown
-from tests.unit.reports import records
+from tests.unit.reports import overridden
+from tests.unit.reports.kinds import KINDS
 from tests.unit.reports.reading import HtmlReport
 
-KINDS = {
-    "go": records.go,
-    "no_go": records.no_go,
-    "inconclusive": records.inconclusive,
-    "void": records.void,
-    "hostile": records.hostile,
-    "nothing_required": records.nothing_required,
-}
+OVERRIDES = {"rich": overridden.several, "hostile": overridden.hostile}
 
 
 @cache
@@ -28,9 +23,8 @@ def _record(kind: str) -> RunRecord:
     return KINDS[kind]()
 
 
-@cache
-def _html(kind: str) -> str:
-    return render_html(_record(kind))
+def _overrides(kind: str) -> tuple[Override, ...]:
+    return OVERRIDES[kind]() if kind in OVERRIDES else ()
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +36,10 @@ def record() -> Callable[[str], RunRecord]:
 @pytest.fixture(scope="session")
 def html() -> Callable[[str], HtmlReport]:
     """The page of a kind, read back."""
-    return cache(lambda kind: HtmlReport(_html(kind)))
+    return cache(lambda kind: HtmlReport(render_html(_record(kind), _overrides(kind))))
 
 
 @pytest.fixture(scope="session")
 def markdown() -> Callable[[str], str]:
     """The Markdown of a kind."""
-    return cache(lambda kind: render_markdown(_record(kind)))
+    return cache(lambda kind: render_markdown(_record(kind), _overrides(kind)))

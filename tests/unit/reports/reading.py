@@ -8,6 +8,8 @@ from xml.etree import ElementTree
 
 UNSEEN = {"style", "title", "desc"}
 VOID_TAGS = {"meta", "link", "img", "br"}
+NOTE = "\n"
+"""What parts a name from the note below it in one cell."""
 
 
 class HtmlReport(HTMLParser):
@@ -46,6 +48,8 @@ class HtmlReport(HTMLParser):
             self.tables[-1].append([])
         elif tag in ("td", "th"):
             self.tables[-1][-1].append("")
+        elif tag == "small":
+            self.tables[-1][-1][-1] += NOTE
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open, f"</{tag}> closes nothing"
@@ -56,6 +60,27 @@ class HtmlReport(HTMLParser):
             self._seen.append(data)
         if {"td", "th"} & set(self._open):
             self.tables[-1][-1][-1] += data
+
+
+def name_in(cell: str) -> str:
+    """The name in a cell, without the note below it."""
+    return cell.partition(NOTE)[0].strip()
+
+
+def note_in(cell: str) -> str:
+    """The note below the name in a cell."""
+    return cell.partition(NOTE)[2].strip()
+
+
+def markdown_table(text: str, heading: str) -> list[list[str]]:
+    """The rows of the table that has this column."""
+    (found,) = [each for each in markdown_tables(text) if heading in each[0]]
+    return [[cell.replace("\u200b", "") for cell in row] for row in found[1:]]
+
+
+def unescaped(text: str) -> str:
+    """Markdown as a reader sees it."""
+    return re.sub(r"\\(.)", r"\1", text).replace("\u200b", "")
 
 
 def markdown_tables(text: str) -> list[list[list[str]]]:

@@ -13,9 +13,12 @@ from evalkit.stats.interval import Interval
 from reports.html import render_html
 from reports.validity import validity
 from reports.view import page_of
-from reports.words import one_line
 from tests.unit.reports import records
-from tests.unit.reports.reading import HtmlReport, markdown_tables
+from tests.unit.reports.assembled import record_of
+from tests.unit.reports.counted import cell, together
+from tests.unit.reports.measured import FIGURES, interval
+from tests.unit.reports.reading import HtmlReport
+from tests.unit.reports.specs import spec_of
 
 
 def test_no_go_names_what_broke_and_what_to_do(record, html, markdown):
@@ -47,16 +50,6 @@ def test_inconclusive_says_how_much_more_each_open_claim_needs(record, html, mar
             assert re.search(rf"channel={re.escape(name.removeprefix('channel='))}.*?{more}", settle, re.DOTALL)
 
 
-def test_a_group_too_small_to_pass_is_named_with_the_rows_it_needs(record, html, markdown):
-    (fax,) = [each for each in record("inconclusive").too_small if each.name == "channel=fax"]
-    said = f"Too small ever to pass at this margin: has 12 rows, needs {fax.rows_needed}."
-    (row,) = [row for row in html("inconclusive").table("subpopulation") if row[1].startswith("channel=fax")]
-    assert said in row[1]
-    (table,) = [each for each in markdown_tables(markdown("inconclusive")) if "subpopulation" in each[0]]
-    (row,) = [row for row in table if row[1] == "channel=fax"]
-    assert said in row[-1]
-
-
 def test_recorded_predictions_leave_no_number_where_nothing_was_measured(html):
     text = html("inconclusive").text
     assert "not measured: no probabilities of the teacher and student are recorded" in text
@@ -76,7 +69,7 @@ def test_a_void_load_shows_its_reason_and_no_latency_throughput_or_cost(html, ma
             assert cells[:2] == ["■ VOID", "■ VOID"], what
     assert rows["Monthly bill, 30,000,000 requests"][:2] == ["not measured", "not measured"]
     assert rows["Break-even"][2] == "not known"
-    figures = [f"{value:.3g}" for each in records.FIGURES.values() for value in each.values()]
+    figures = [f"{value:.3g}" for each in FIGURES.values() for value in each.values()]
     for text in (html("void").text, markdown("void")):
         assert f"■ VOID{' |' if text.startswith('#') else ''} Load, student" in text
         assert text.count(records.VOID_REASON) >= 4
@@ -89,19 +82,12 @@ def test_only_the_void_half_of_a_load_is_hidden():
     record = records.void()
     rates = {f"{role}_saturated_rps" for role in ("teacher", "student")}
     measured = tuple(
-        dataclasses.replace(each, value=records.interval(50.0, 0.02, 10)) if each.name in rates else each
+        dataclasses.replace(each, value=interval(50.0, 0.02, 10)) if each.name in rates else each
         for each in record.measurements
     )
     lines = {each.what: each for each in page_of(dataclasses.replace(record, measurements=measured)).side_by_side.lines}
     assert lines["Requests a second, saturated"].student == "50.0 (49.0 to 51.0)"
     assert lines["Latency p95"].student == "■ VOID"
-
-
-def test_nothing_required_is_never_an_effect(html):
-    text = html("nothing_required").text
-    assert "Not shown safe, not shown harmful: nothing was required, so nothing was shown." in text
-    assert "harm to a part of the users would not be seen" in text
-    assert not html("nothing_required").drawings
 
 
 @pytest.mark.parametrize(
@@ -130,15 +116,15 @@ def test_a_broken_precondition_says_so_before_any_effect(changed, name):
 
 def test_an_open_claim_beyond_the_bar_tells_of_the_correction():
     """One of many groups is beyond its margin alone, and not once Holm counts all of them."""
-    cells = {f"group={number:02d}": records.cell(400, lost=0.02) for number in range(40)}
-    cells["group=bad"] = records.cell(400, lost=0.13)
-    spec = records.spec_of(load=None, cost=None, requirements={"cost_reduction": None})
-    record = records.record_of(spec, cells, records.together(cells.values()))
+    cells = {f"group={number:02d}": cell(400, lost=0.02) for number in range(40)}
+    cells["group=bad"] = cell(400, lost=0.13)
+    spec = spec_of(load=None, cost=None, requirements={"cost_reduction": None})
+    record = record_of(spec, cells, together(cells.values()))
     (check,) = [each for each in record.verdict.checks if each.requirement.subpopulation == "group=bad"]
     assert check.outcome.value == "open"
     assert check.use_of_margin.lower > 1
     (row,) = [each for each in page_of(record).groups if each.name == "group=bad"]
-    assert "not once corrected for the number of claims (Holm)" in row.note
+    assert "but not once all claims are counted (Holm)" in row.note
 
 
 def test_an_interval_of_too_low_a_level_is_said_to_be_just_that():
@@ -149,26 +135,11 @@ def test_an_interval_of_too_low_a_level_is_said_to_be_just_that():
         else each
         for each in record.measurements
     )
-    spec = records.spec_of()
+    spec = spec_of()
     verdict = decide(requirements_of(spec.requirements, ()), low, (), spec.requirements.confidence)
     (claim,) = page_of(dataclasses.replace(record, measurements=low, verdict=verdict)).open_claims
     assert claim[0] == "Student latency, p99"
     assert "at a lower confidence than the claim asks for" in claim[1]
-
-
-def test_a_watched_group_is_said_to_decide_nothing():
-    record = records.no_go()
-    watched = tuple(
-        dataclasses.replace(each, requirement=dataclasses.replace(each.requirement, required=False))
-        if each.requirement.subpopulation == "channel=tweet"
-        else each
-        for each in record.verdict.checks
-    )
-    page = page_of(dataclasses.replace(record, verdict=dataclasses.replace(record.verdict, checks=watched)))
-    (row,) = [each for each in page.groups if each.name == "channel=tweet"]
-    assert row.note == "Watched only: decides nothing."
-    assert "Gap, channel=tweet (watched)" in [each.label for each in page.plot.rows]
-    assert page.headline.tally == "23 required claims: 19 passed, 4 failed, 0 open; 1 watched"
 
 
 def test_lost_rows_are_shown_with_their_answers(html):
@@ -176,33 +147,3 @@ def test_lost_rows_are_shown_with_their_answers(html):
     assert len(rows) == 8
     assert rows[3] == ["row-00003", "the parcel came late again, number 3", "negative", "negative", "positive"]
     assert "Rows that the teacher gets right and the student wrong, channel=tweet, length=long" in html("no_go").text
-
-
-def test_hostile_texts_are_shown_and_steer_nothing(html, markdown):
-    page = html("hostile")
-    assert records.shown(records.HOSTILE) in page.text
-    assert records.LONG_WORD in page.text
-    assert not {"script", "img"} & {tag for tag, _ in page.tags}
-    bare = re.sub(r"\\.", "", markdown("hostile"))  # what is left is Markdown's own
-    assert not set("<>`[]") & set(bare)
-    assert bare.count("**") == 4
-    for text in (page.source, markdown("hostile")):
-        assert "\x1b" not in text
-        assert "\u202e" not in text
-    assert "@everyone" not in markdown("hostile")
-    assert "[x](http" not in markdown("hostile")
-    assert "<script" in "".join(page.drawings[0].itertext())
-    for drawing in page.drawings:
-        assert {each.tag.rpartition("}")[2] for each in drawing.iter()} <= {
-            "svg",
-            "title",
-            "desc",
-            "g",
-            "path",
-            "line",
-            "text",
-        }
-
-
-def test_joiners_stay_and_steering_characters_go():
-    assert one_line("می‌خواهم 👩‍💻 \u202eabc\x07") == "می‌خواهم 👩‍💻 �abc�"

@@ -37,7 +37,13 @@ def test_a_minimal_spec_has_the_default_policy():
     assert spec.requirements.confidence == 0.95
     assert spec.requirements.quality.retention == 0.95
     assert spec.requirements.cost_reduction == 2.0
-    assert spec.subpopulations.small == "refuse"
+    assert spec.subpopulations.small == "inconclusive"
+    assert spec.subpopulations.minimum_rows == 1
+    assert spec.task.kind == "classification"
+    assert spec.discovery.false_discovery_rate == 0.05
+    assert spec.discovery.required
+    assert (spec.requirements.looks, spec.requirements.quality.metrics) == (None, ())
+    assert spec.policy is None
 
 
 @pytest.mark.parametrize(
@@ -72,7 +78,27 @@ def test_a_missing_section_is_named(section):
         ({"seed": "x"}, r"seed is 'x': .*integer"),
         ({"task": {"name": "a b", "labels": ["x", "y"]}}, r"task.name is 'a b'"),
         ({"task": {"name": "a", "labels": ["x", "x"]}}, r"task.labels: x stands there twice"),
-        ({"task": {"name": "a", "labels": ["x"]}}, r"task.labels: .*at least 2"),
+        ({"task": {"name": "a", "labels": ["x"]}}, r"task: classification needs labels, two or more"),
+        ({"task": {"name": "a"}}, r"task: classification needs labels, two or more; name every answer"),
+        ({"task": {"name": "a", "labels": ["x", " "]}}, r"task.labels: a label is empty; name each answer"),
+        ({"task": {"name": "a", "labels": ["x", 5]}}, r"task.labels.1 is 5: .*quote it"),
+        ({"task": {"name": "a", "kind": "multilabel", "labels": ["x"]}}, r"task: multilabel needs labels, two or more"),
+        (
+            {"task": {"name": "a", "kind": "multilabel", "labels": ["x|y", "z"]}},
+            r"task: label x\|y holds a \|, which separates labels; rename it",
+        ),
+        ({"task": {"name": "a", "kind": "ranking", "labels": ["x", "y"]}}, r"task: ranking has no labels; leave them"),
+        ({"task": {"name": "a", "kind": "generation", "labels": ["x"]}}, r"task: generation has no labels; leave"),
+        ({"task": {"name": "a", "kind": "regression"}}, r"task.kind is 'regression': .*'classification', 'multilabel'"),
+        ({"discovery": {"max_columns": 4}}, r"discovery.max_columns is 4: .*less than or equal to 3"),
+        ({"discovery": {"min_rows": 9}}, r"discovery.min_rows is 9: .*greater than or equal to 10"),
+        ({"discovery": {"false_discovery_rate": 0}}, r"discovery.false_discovery_rate is 0: .*greater than 0"),
+        ({"discovery": {"false_discovery_rate": 0.5}}, r"discovery.false_discovery_rate is 0.5: .*less than 0.5"),
+        ({"discovery": {"columns": ["a", "b", "a"]}}, r"discovery.columns: a stands there twice; name each column"),
+        (
+            {"discovery": {"columns": [], "text_features": False}},
+            r"discovery: columns is empty and text_features is false, so nothing is searched; set discovery to null",
+        ),
         ({"subpopulations": {"by": ["a", ["a"]]}}, r"subpopulations.by: a stands there twice; name each grouping once"),
         (
             {"teacher": {"load": "a", "recorded": "b"}},
@@ -105,8 +131,99 @@ def test_a_value_outside_its_rule_is_named_with_value_and_rule(changes, message)
         ),
     ],
 )
-def test_a_question_that_no_section_can_answer_is_refused(changes, message):
-    refused(message, **changes)
+def test_a_question_that_no_section_can_answer_is_refused_by_the_name_of_its_file(changes, message):
+    refused(rf"^gate\.yaml: .*{message}", **changes)
+
+
+RECORDED_TASKS = {
+    "multilabel": ({"name": "a", "kind": "multilabel", "labels": ["x", "y"]}, {}),
+    "ranking": ({"name": "a", "kind": "ranking"}, {"columns": {"query": "q"}}),
+    "generation": ({"name": "a", "kind": "generation"}, {}),
+}
+
+
+@pytest.mark.parametrize("kind", RECORDED_TASKS)
+def test_every_kind_is_judged_on_recorded_predictions_and_the_new_ones_on_nothing_else(kind):
+    task, data = RECORDED_TASKS[kind]
+    data = MINIMAL["data"] | data
+    assert parse(task=task, data=data).task.kind == kind
+    for teacher, student in (("load", "load"), ("recorded", "load"), ("load", "recorded")):
+        refused(
+            rf"^gate.yaml: task.kind {kind} is judged on recorded predictions; give both teacher.recorded and student",
+            task=task,
+            data=data,
+            teacher={teacher: "t"},
+            student={student: "s"},
+        )
+
+
+def test_ranking_needs_a_query_column_and_nothing_else_may_have_one():
+    refused(r"^gate.yaml: task.kind ranking needs data.columns.query", task=RECORDED_TASKS["ranking"][0])
+    data = MINIMAL["data"] | {"columns": {"query": "q"}}
+    refused(r"^gate.yaml: data.columns.query is for ranking, and task.kind is classification; remove it", data=data)
+
+
+@pytest.mark.parametrize("column", ["@label", "@teacher_answer", "@teacher_confidence", "@student_confidence"])
+@pytest.mark.parametrize("kind", ["ranking", "generation"])
+def test_a_task_without_labels_is_not_grouped_by_them(kind, column):
+    task, data = RECORDED_TASKS[kind]
+    refused(
+        rf"subpopulations.by groups by {column}, and task.kind {kind} has no labels to group by; remove it",
+        task=task,
+        data=MINIMAL["data"] | data,
+        subpopulations={"by": ["language", column]},
+    )
+    assert parse(task=task, data=MINIMAL["data"] | data, subpopulations={"by": ["language", "@text_length"]})
+
+
+EMPTY = {
+    "data.held_out": {"data": {"held_out": ""}},
+    "data.train": {"data": {"held_out": "a.csv", "train": " "}},
+    "data.production": {"data": {"held_out": "a.csv", "production": ""}},
+    "data.columns.id": {"data": {"held_out": "a.csv", "columns": {"id": ""}}},
+    "data.columns.text": {"data": {"held_out": "a.csv", "columns": {"text": ""}}},
+    "data.columns.label": {"data": {"held_out": "a.csv", "columns": {"label": "\t"}}},
+    "data.columns.cluster": {"data": {"held_out": "a.csv", "columns": {"cluster": ""}}},
+    "data.columns.query": {"data": {"held_out": "a.csv", "columns": {"query": ""}}},
+    "teacher.load": {"teacher": {"load": ""}},
+    "teacher.recorded": {"teacher": {"recorded": ""}},
+    "student.load": {"student": {"load": " "}},
+    "student.recorded": {"student": {"recorded": ""}},
+    "cost.teacher.source": {"cost": {"teacher": PRICE | {"source": " "}, "student": PRICE}},
+    "discovery.columns.1": {"discovery": {"columns": ["a", ""]}},
+}
+
+
+@pytest.mark.parametrize("key", EMPTY)
+def test_an_empty_path_or_name_is_refused_by_its_key(key):
+    refused(rf"gate.yaml: {key} is '\s*(\\t)?': nothing is named; give a name or a path, or leave", **EMPTY[key])
+
+
+def test_a_required_grouping_needs_a_margin_from_somewhere():
+    none = {"quality": {"subpopulation_margin": None}}
+    search = {"required": False}
+    refused(
+        r"^gate.yaml: subpopulations.by a × b is required, but no margin says what of it; give margin, requirements",
+        requirements=none,
+        discovery=search,
+        subpopulations={"by": [["a", "b"]]},
+    )
+    metric = {"metric": "macro_f1", "margin": 0.1, "subpopulations": True}
+    for requirements, grouping in (
+        (none, {"columns": "a", "required": False}),
+        (none, {"columns": "a", "margin": 0.1}),
+        (none, {"columns": "a", "groups": {"x": {"margin": 0.1}}}),
+        ({"quality": {"subpopulation_margin": None, "metrics": [metric]}}, "a"),
+        ({}, "a"),
+    ):
+        assert parse(requirements=requirements, discovery=search, subpopulations={"by": [grouping]})
+
+
+def test_a_discovered_subpopulation_cannot_be_required_to_pass_at_no_margin():
+    none = {"quality": {"subpopulation_margin": None}}
+    refused(r"^gate.yaml: discovery.required is true, but requirements.quality.subpopulation_margin", requirements=none)
+    assert parse(requirements=none, discovery=None).discovery is None
+    assert not parse(requirements=none, discovery={"required": False}).discovery.required
 
 
 def test_an_encoder_from_scratch_has_no_embeddings_to_keep():
@@ -175,7 +292,7 @@ def test_the_published_schema_accepts_the_examples_and_refuses_unknown_keys():
 
     import jsonschema
 
-    schema = json.loads((ROOT / "docs" / "gate.schema.json").read_text())
+    schema = json.loads((ROOT / "docs" / "gate.schema.json").read_text(encoding="utf-8"))
     for path in ROOT.glob("examples/*/gate*.yaml"):
         content = json.loads(json.dumps(yaml.safe_load(path.read_text()), default=str))
         jsonschema.validate(content, schema)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from evalkit.errors import SpecError
 from evalkit.spec.gate import GateSpec
 from evalkit.spec.loading import load_spec, parse_spec, spec_digest
+from evalkit.spec.section import Section
 
 PRICE = {"usd_per_hour": 1.0, "source": "invoice", "date": "2026-11-01"}
 WHOLE: dict[str, Any] = {
-    "task": {"name": "reviews", "labels": ["bad", "good"], "description": "of films"},
+    "task": {"name": "reviews", "kind": "classification", "labels": ["bad", "good"], "description": "of films"},
     "data": {
         "held_out": "held_out.csv",
         "train": "train.csv",
@@ -24,7 +25,30 @@ WHOLE: dict[str, Any] = {
         "columns": {"id": "key", "text": "body", "label": "answer", "cluster": "user"},
         "max_leakage": 0.01,
     },
-    "subpopulations": {"by": [{"columns": ["a", "b"], "margin": 0.1, "required": False}], "small": "inconclusive"},
+    "subpopulations": {
+        "by": [
+            {"columns": ["a", "b"], "margin": 0.1, "required": False},
+            {"columns": "age", "bins": [18.0, 65.0]},
+            {"columns": ["@text_length"], "quantiles": 4},
+            {
+                "columns": ["channel"],
+                "groups": {
+                    "web": {"margin": 0.2, "required": True, "weight": 3.0},
+                    "shop": {"margin": 0.3, "required": False, "weight": 1.0},
+                },
+            },
+        ],
+        "small": "inconclusive",
+        "minimum_rows": 20,
+    },
+    "discovery": {
+        "columns": ["a", "age"],
+        "text_features": False,
+        "max_columns": 1,
+        "min_rows": 40,
+        "false_discovery_rate": 0.1,
+        "required": False,
+    },
     "teacher": {"load": "teacher"},
     "student": {
         "distill": {
@@ -51,13 +75,32 @@ WHOLE: dict[str, Any] = {
     "cost": {"teacher": PRICE, "student": PRICE | {"utilisation": 0.4}, "monthly_requests": 5, "project_usd": 9.0},
     "requirements": {
         "confidence": 0.9,
-        "quality": {"overall_margin": 0.04, "subpopulation_margin": 0.07, "retention": 0.96},
+        "quality": {
+            "overall_margin": 0.04,
+            "subpopulation_margin": 0.07,
+            "retention": 0.96,
+            "teacher_accuracy": 0.8,
+            "metrics": [{"metric": "macro_f1", "margin": 0.02, "subpopulations": True, "required": False}],
+        },
         "latency": {"p50_ms": 20.0, "p99_ms": 50.0},
         "speed_up": 1.5,
         "cost_reduction": 3.0,
+        "looks": {"planned": 3, "spending": "obrien_fleming"},
     },
+    "policy": "exploratory",
     "seed": 3,
 }
+CUT: dict[str, Any] = {"distill": {"cut_layers": [1, 3], "train_embeddings": False}}
+MILLION = {"usd_per_million_requests": 9.0, "source": "bill", "date": "2026-11-01"}
+RANKING: dict[str, Any] = {
+    "task": {"name": "search", "kind": "ranking"},
+    "data": {"held_out": "held_out.csv", "columns": {"query": "question"}},
+    "teacher": {"recorded": "teacher.csv"},
+    "student": {"recorded": "student.csv"},
+    "cost": {"teacher": MILLION, "student": MILLION},
+}
+FINISHED: dict[str, Any] = {"load": "student"}
+SPECS = {"whole": WHOLE, "cut": WHOLE | {"student": CUT}, "load": WHOLE | {"student": FINISHED}, "ranking": RANKING}
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -88,16 +131,65 @@ def another(value: Any) -> Any:
             return value * 2
         case float():
             return value * 0.95
-    words = {"inconclusive": "refuse", "cpu": "cuda", "constant": "poisson", "2026-11-01": "2026-11-02"}
-    return words.get(value, value + "x")
+    return OTHER_WORDS.get(value, value + "x")
 
 
-@pytest.mark.parametrize("path", leaves(WHOLE), ids=lambda path: ".".join(map(str, path)))
-def test_the_digest_changes_with_every_single_value(path: tuple[Any, ...]) -> None:
-    old = WHOLE
+OTHER_WORDS = {
+    "inconclusive": "block",
+    "cpu": "cuda",
+    "constant": "poisson",
+    "2026-11-01": "2026-11-02",
+    "obrien_fleming": "pocock",
+    "exploratory": "strict",
+    "classification": "multilabel",
+    "ranking": "generation",
+    "@text_length": "@student_confidence",
+}
+
+
+def typed(content: dict[str, Any]) -> GateSpec:
+    """The spec by its types alone: one changed value may contradict another one."""
+    return GateSpec.model_validate(yaml.safe_load(yaml.safe_dump(content)))
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        (name, path)
+        for name, spec in SPECS.items()
+        for path in leaves(spec)
+        if name not in ("cut", "load") or path[0] == "student"
+    ],
+    ids=lambda each: each if isinstance(each, str) else ".".join(map(str, each)),
+)
+def test_the_digest_changes_with_every_single_value(spec: str, path: tuple[Any, ...]) -> None:
+    whole = SPECS[spec]
+    old: Any = whole
     for key in path:
         old = old[key]
-    assert spec_digest(parsed(changed(WHOLE, path, another(old)))) != spec_digest(parsed(WHOLE))
+    assert spec_digest(typed(changed(whole, path, another(old)))) != spec_digest(typed(whole))
+
+
+def sections(annotation: Any) -> set[type[Section]]:
+    """Every section that a type is made of, however deep."""
+    if isinstance(annotation, type) and issubclass(annotation, Section):
+        inside = [sections(field.annotation) for field in annotation.model_fields.values()]
+        return {annotation}.union(*inside)
+    return set().union(*map(sections, get_args(annotation)))
+
+
+def given_keys(value: Any) -> set[tuple[type, str]]:
+    """Every key that a parsed spec was really given."""
+    if isinstance(value, Section):
+        inside = [given_keys(getattr(value, key)) for key in value.model_fields_set]
+        return {(type(value), key) for key in value.model_fields_set}.union(*inside)
+    each = value.values() if isinstance(value, dict) else value if isinstance(value, tuple) else ()
+    return set().union(*map(given_keys, each))
+
+
+def test_the_specs_above_give_every_key_that_there_is() -> None:
+    every = {(section, key) for section in sections(GateSpec) for key in section.model_fields}
+    assert every - set().union(*(given_keys(parsed(spec)) for spec in SPECS.values())) == set()
 
 
 @settings(deadline=None, max_examples=25)
@@ -115,8 +207,9 @@ def test_the_digest_does_not_change_with_order_indentation_and_comments(random: 
 
 def test_every_section_is_frozen() -> None:
     spec = parsed(WHOLE)
-    sections = [spec, spec.task, spec.data.columns, spec.subpopulations.by[0], spec.requirements.quality, spec.cost]
-    for section in sections:
+    bar, grouping = spec.requirements, spec.subpopulations.by[3]
+    frozen = [spec, spec.task, spec.data.columns, spec.subpopulations.by[0], bar.quality, spec.cost, spec.discovery]
+    for section in [*frozen, bar.looks, bar.quality.metrics[0], grouping.groups["web"]]:
         name = next(iter(type(section).model_fields))
         with pytest.raises(ValueError, match="frozen"):
             setattr(section, name, getattr(section, name))
@@ -180,6 +273,31 @@ def test_labels_that_yaml_takes_for_something_else_are_refused_with_the_remedy(l
     rest = yaml.safe_dump({key: value for key, value in WHOLE.items() if key != "task"})
     with pytest.raises(SpecError, match=r"task\.labels.*quote"):
         parse_spec(f"{rest}\ntask: {{name: reviews, labels: {labels}}}\n", "gate.yaml")
+
+
+@pytest.mark.parametrize(
+    ("path", "section", "key"),
+    [
+        (("requirements", "quality", "retention"), "requirements.quality", "retention"),
+        (("requirements", "speed_up"), "requirements", "speed_up"),
+        (("requirements", "looks", "planned"), "requirements.looks", "planned"),
+        (("seed",), "the file", "seed"),
+        (("subpopulations", "by", 3, "groups", "web", "weight"), "subpopulations.by.3.groups.web", "weight"),
+        (("subpopulations", "by", 1, "bins", 0), "subpopulations.by.1", "bins"),
+    ],
+    ids=lambda each: each if isinstance(each, str) else ".".join(map(str, each)),
+)
+@pytest.mark.parametrize("word", [True, False], ids=["yes", "no"])
+def test_yes_and_no_are_no_numbers(path: tuple[Any, ...], section: str, key: str, word: bool) -> None:
+    """They would be 1 and 0: `retention: yes` would ask for a student that loses nothing."""
+    with pytest.raises(SpecError, match=rf"gate\.yaml: {section}: {key} is yes or no where a number belongs"):
+        parsed(changed(WHOLE, path, word))
+
+
+def test_a_column_that_yaml_cannot_read_unquoted_is_refused_with_the_remedy() -> None:
+    rest = yaml.safe_dump({key: value for key, value in WHOLE.items() if key != "subpopulations"})
+    with pytest.raises(SpecError, match=r"gate\.yaml is not valid YAML: .*'@'.*; quote it, e\.g\. \"@text_length\""):
+        parse_spec(f"{rest}\nsubpopulations: {{by: [@text_length]}}\n", "gate.yaml")
 
 
 def test_a_file_that_is_not_utf_8_is_refused_by_name(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from scipy.stats import multinomial, norm
+from scipy.stats import binom, multinomial, norm
 
 from evalkit.stats.exact_power import power_above
 from evalkit.stats.paired_counts import PairedCounts
@@ -17,6 +17,7 @@ from evalkit.stats.sample_size import (
     further_rows,
     further_rows_retention,
     power_not_worse,
+    power_to_fail,
     rows_for_power,
 )
 
@@ -129,28 +130,66 @@ def test_plans_of_a_hundred_thousand_rows_take_less_than_a_second_or_two() -> No
     assert 98_000 < rows < 100_000
 
 
-@pytest.mark.parametrize(
-    ("counts", "bar"),
-    [
-        (table(160, 8, 12, 20), 0.95),  # retention 0.977, above the bar
-        (table(150, 3, 22, 25), 0.95),  # retention 0.890, below it
-        (table(100, 30, 40, 30), 0.85),  # much discordance
-    ],
-)
-def test_further_rows_for_retention_decide_about_as_often_as_asked(counts: PairedCounts, bar: float) -> None:
-    further = further_rows_retention(counts, bar, confidence=0.95, power=0.8)
-    assert further is not None
-    n = counts.n + further
+RETENTION_CLAIMS = [
+    (table(160, 8, 12, 20), 0.95),  # retention 0.977, above the bar
+    (table(150, 3, 22, 25), 0.95),  # retention 0.890, below it
+    (table(100, 30, 40, 30), 0.85),  # much discordance
+    (table(40, 0, 0, 10), 0.95),  # none
+    (table(20, 3, 0, 0), 1.2),  # every row is right for one of them
+    (table(0, 30, 1, 0), 0.95),  # a teacher that is hardly ever right
+    (table(3, 1, 1, 200), 0.95),  # 60,000 rows
+]
+
+
+def simulated_retention_power(n: int, counts: PairedCounts, bar: float) -> float:
     rates = np.array([counts.both, counts.student_only, counts.teacher_only, counts.neither]) / counts.n
-    a, b, c, _ = np.random.default_rng(2).multinomial(n, rates, size=20_000).T
-    scores = tang_z(a, b, c, bar)
+    a, b, c, _ = np.random.default_rng(2).multinomial(n, rates, size=40_000).T
+    estimable = a + c > 0
+    scores = tang_z(a[estimable], b[estimable], c[estimable], bar)
     towards = 1 if counts.student_right > bar * counts.teacher_right else -1
-    assert np.mean(towards * scores > norm.ppf(0.95)) == pytest.approx(0.8, abs=0.03)
+    return float(np.sum(towards * scores > norm.ppf(0.95)) / 40_000)
+
+
+@pytest.mark.parametrize(("counts", "bar"), RETENTION_CLAIMS)
+@pytest.mark.parametrize("power", [0.5, 0.8])
+def test_further_rows_for_retention_decide_as_often_as_asked_and_one_less_does_not(
+    counts: PairedCounts, bar: float, power: float
+) -> None:
+    further = further_rows_retention(counts, bar, confidence=0.95, power=power)
+    assert further is not None
+    rows = counts.n + further
+    assert simulated_retention_power(rows, counts, bar) > power - 0.01  # four standard errors of 40,000 draws
+    assert further == 1 or simulated_retention_power(rows - 1, counts, bar) < power + 0.01
+
+
+def test_the_approximation_for_retention_alone_would_ask_for_too_many() -> None:
+    """On 40 of 50 right in both, the normal approximation says 72 rows; the binomial says 68."""
+    assert further_rows_retention(table(40, 0, 0, 10), bar=0.95, confidence=0.95) == 18
+    assert binom.sf(51, 68, 0.8) > 0.8 > binom.sf(51, 67, 0.8)
+
+
+def test_further_rows_are_found_in_milliseconds() -> None:
+    started = time.perf_counter()
+    for counts, bar in RETENTION_CLAIMS:
+        further_rows_retention(counts, bar, confidence=0.95)
+        further_rows(counts, margin=0.05, confidence=0.95)
+    assert time.perf_counter() - started < 3.0  # some 0.2 s; the rest is a busy machine
+
+
+def test_chance_to_fail_is_that_of_the_mirrored_claim() -> None:
+    """Counted out: the sum over every (b, c) whose upper bound lies below the margin."""
+    b, c = (grid.ravel() for grid in np.meshgrid(np.arange(81), np.arange(81)))
+    b, c = b[b + c <= 80], c[b + c <= 80]
+    chances = multinomial.pmf(np.stack([b, c, 80 - b - c], axis=-1), 80, [0.02, 0.18, 0.80])
+    expected = chances[tango_z(b, c, 80, -0.05) < -norm.ppf(0.95)].sum()
+    assert 0.5 < expected < 0.9
+    assert power_to_fail(80, -0.16, 0.2, margin=0.05, confidence=0.95) == pytest.approx(expected, abs=1e-9)
 
 
 def test_further_rows_for_retention_do_not_exist_at_the_bar_or_without_a_right_teacher() -> None:
     assert further_rows_retention(table(70, 5, 30, 5), bar=0.75, confidence=0.95) is None
     assert further_rows_retention(table(0, 5, 0, 5), bar=0.75, confidence=0.95) is None
+    assert further_rows_retention(table(0, 0, 0, 0), bar=0.75, confidence=0.95) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,44 @@
+"""What the types refuse, in one line that names key, value, rule and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+MARGIN_REMEDY = "give a fraction in (0, 1), e.g. 0.05"
+METRIC_MARGIN_REMEDY = "give what may be lost of the metric, in its own unit"
+PATTERN_REMEDIES = {
+    "task.name": "give lower-case letters, digits, - and _, e.g. channel-sentiment",
+    "metric": "give a metric by name, e.g. macro_f1, or your own as package.module:function",
+}
+
+
+def one_line(errors: Sequence[Mapping[str, Any]]) -> str:
+    """The first of pydantic's ``errors``."""
+    first = errors[0]
+    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    given = first.get("input")
+    shown = f" is {given!r}" if isinstance(given, str | int | float | bool) else ""
+    if first["type"] == "missing":
+        return f"{where} is missing; add it"
+    return f"{where}{shown}: {_rule(first, where)}"
+
+
+def refusal(error: ValidationError) -> str:
+    """The first thing that ``error`` names."""
+    return one_line(error.errors())
+
+
+def _rule(error: Mapping[str, Any], where: str) -> str:
+    message: str = error["msg"].removeprefix("Value error, ")
+    match error["type"]:
+        case "string_type":
+            return f"{message}; quote it if it is text"
+        case "less_than" | "greater_than" if where.endswith("margin"):
+            return f"{message}; {METRIC_MARGIN_REMEDY if '.metrics.' in where else MARGIN_REMEDY}"
+        case "string_pattern_mismatch":
+            remedy = next((text for end, text in PATTERN_REMEDIES.items() if where.endswith(end)), None)
+            return remedy or message
+    return message

@@ -1,0 +1,82 @@
+"""The declared subpopulations as they are judged, and the claims that the spec makes about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from evalkit.data.merging import merge_small
+from evalkit.data.subpopulations import Group, Infeasible, groups, infeasible, refuse_infeasible
+from evalkit.data.weights import WeightedGrouping, weighted_groupings
+from evalkit.decision.requirement import Requirement, requirements_of
+from evalkit.quality.metrics.catalogue import metric
+from evalkit.spec.gate import GateSpec
+from evalkit.spec.subpopulations import Subpopulation
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """``groups`` with their policy; the ``too_small`` ones among them, merged or not; the margin over all rows,
+    which merged groups may have set; and the groupings that are averaged with production weights."""
+
+    groups: tuple[Group, ...]
+    too_small: tuple[Infeasible, ...]
+    overall_margin: float | None
+    weighted: tuple[WeightedGrouping, ...]
+
+    @property
+    def below_minimum(self) -> dict[str, int]:
+        """The rows that each group with fewer than subpopulations.minimum_rows needs, by its name."""
+        return {each.name: each.rows_needed for each in self.too_small if each.reason == "minimum_rows"}
+
+
+def grouping_of(
+    spec: GateSpec, units: pd.DataFrame, confidence: float, by: Sequence[Subpopulation] | None = None
+) -> Grouping:
+    """The groups of ``units``, by the spec's groupings or those of them in ``by``; small ones are merged where the
+    spec asks for it, at one-sided ``confidence``."""
+    quality, policy = spec.requirements.quality, spec.subpopulations
+    found = groups(
+        units,
+        policy.by if by is None else by,
+        quality.subpopulation_margin,
+        columns=spec.data.columns,
+        kind=spec.task.kind,
+        labels=spec.task.labels,
+    )
+    judged, overall_margin = found, quality.overall_margin
+    if policy.small == "merge":
+        merged = merge_small(found, quality.overall_margin, confidence, policy.minimum_rows)
+        judged, overall_margin = merged.groups, merged.overall_margin
+    return Grouping(
+        groups=judged,
+        too_small=infeasible(found, confidence, policy.minimum_rows),
+        overall_margin=overall_margin,
+        weighted=weighted_groupings(found),
+    )
+
+
+def refuse_small(spec: GateSpec, grouping: Grouping) -> None:
+    """Raises DataError for groups too small to pass, where the spec says block. Those that only the answers make, or
+    that only this look's confidence makes too small, are not known earlier."""
+    if spec.subpopulations.small == "block":
+        refuse_infeasible(grouping.too_small)
+
+
+def claims_of(spec: GateSpec, grouping: Grouping, discovered: Sequence[str] = ()) -> tuple[Requirement, ...]:
+    """Every claim of the spec; ``discovered`` names the subpopulations that the search confirmed."""
+    bar = spec.requirements
+    quality = bar.quality.model_copy(update={"overall_margin": grouping.overall_margin})
+    return requirements_of(
+        bar.model_copy(update={"quality": quality}),
+        grouping.groups,
+        discovered=discovered,
+        discovery_required=spec.discovery is not None and spec.discovery.required,
+        weighted=tuple(each.name for each in grouping.weighted),
+        higher_is_better={
+            each.metric: metric(each.metric, spec.task.kind, spec.task.labels).higher_is_better
+            for each in quality.metrics
+        },
+    )
