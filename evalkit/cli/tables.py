@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -15,8 +16,10 @@ from evalkit.record.run_record import RunRecord
 
 MARK = {CheckOutcome.PASSED: "● passed", CheckOutcome.FAILED: "■ failed", CheckOutcome.OPEN: "◇ open"}
 COLOUR = {CheckOutcome.PASSED: "green", CheckOutcome.FAILED: "red", CheckOutcome.OPEN: "yellow"}
+WORST_FIRST = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED)
 OUTCOME_COLOUR = {Outcome.GO: "green", Outcome.NO_GO: "red", Outcome.INCONCLUSIVE: "yellow"}
 MOST_PASSED = 12
+MOST_OTHERS = 50
 
 
 def print_verdict(record: RunRecord, console: Console) -> None:
@@ -25,12 +28,12 @@ def print_verdict(record: RunRecord, console: Console) -> None:
     table = Table(title=None, show_edge=False, pad_edge=False)
     for heading in ("", "claim", "share of margin used"):
         table.add_column(heading, overflow="fold")
-    for check in _worth_showing(verdict.checks):
+    shown = _worth_showing(verdict.checks)
+    for check in shown:
         table.add_row(Text(MARK[check.outcome], style=COLOUR[check.outcome]), _claim(check), _use(check))
     console.print(table)
-    hidden = len(verdict.checks) - len(_worth_showing(verdict.checks))
-    if hidden:
-        console.print(f"and {hidden} more that passed (all of them are in the report)")
+    if len(shown) < len(verdict.checks):
+        console.print(f"and {_counted(verdict.checks, shown)} (all of them are in the report)", highlight=False)
     console.print(Text(f"\n{verdict.outcome.value}", style=f"bold {OUTCOME_COLOUR[verdict.outcome]}"), end="")
     why = verdict.deciding.explanation if verdict.deciding else "nothing was required"
     console.print(f": {why}", highlight=False, markup=False)
@@ -41,16 +44,24 @@ def print_verdict(record: RunRecord, console: Console) -> None:
 
 
 def _worth_showing(checks: Iterable[Check]) -> list[Check]:
-    """Every check that did not pass, and the tightest of those that did."""
+    """The checks that failed and the open ones, the farthest out first, and the tightest of those that passed."""
     ordered = sorted(checks, key=lambda check: check.tested_use_of_margin, reverse=True)
-    shown = [check for check in ordered if check.outcome is not CheckOutcome.PASSED]
-    return shown + [check for check in ordered if check.outcome is CheckOutcome.PASSED][:MOST_PASSED]
+    failed, still_open, passed = ([check for check in ordered if check.outcome is each] for each in WORST_FIRST)
+    return (failed + still_open)[:MOST_OTHERS] + passed[:MOST_PASSED]
 
 
-def _claim(check: Check) -> str:
+def _counted(checks: Sequence[Check], shown: Sequence[Check]) -> str:
+    """How many checks of each outcome are not ``shown``: 3 more failed, 7 more passed."""
+    all_of, shown_of = (Counter(check.outcome for check in each) for each in (checks, shown))
+    return ", ".join(
+        f"{all_of[each] - shown_of[each]:,} more {each.value}" for each in WORST_FIRST if all_of[each] > shown_of[each]
+    )
+
+
+def _claim(check: Check) -> Text:
     further = f" (about {check.further_needed:,} more {check.counted_in})" if check.further_needed else ""
     watched = "" if check.requirement.required else " [watched]"
-    return f"{check.explanation}{further}{watched}".replace("[", r"\[")
+    return Text(f"{check.explanation}{further}{watched}")
 
 
 def _use(check: Check) -> str:

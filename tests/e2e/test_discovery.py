@@ -14,7 +14,7 @@ from tests.recorded_projects import Tables, binary, record_of, write_gate, write
 BARE = {
     "task": {"labels": ["no", "yes"]},
     "subpopulations": {"by": ["channel"]},
-    "requirements": {"quality": {"subpopulation_margin": 0.06, "retention": 0.94}},
+    "requirements": {"quality": {"subpopulation_margin": 0.12, "retention": 0.94}},
 }
 PLANTED = "device=tablet, channel=web"
 
@@ -51,7 +51,7 @@ def test_a_planted_cross_turns_a_go_into_a_no_go_and_is_shown_with_its_rows(eval
     assert any(conditions(each["name"]) == conditions(PLANTED) for each in confirmed)
     deciding = verdict["deciding"]["requirement"]
     assert deciding["subpopulation"].removeprefix("found: ") in [each["name"] for each in confirmed]
-    assert (deciding["measurement"], deciding["bound"]) == ("student_minus_teacher_accuracy", -0.06)
+    assert (deciding["measurement"], deciding["bound"]) == ("student_minus_teacher_accuracy", -0.12)
     (found,) = (each for each in confirmed if conditions(each["name"]) == conditions(PLANTED))
     table = pd.read_parquet(run / "predictions.parquet").set_index("row_id")
     examples = table.loc[found["examples"]]
