@@ -14,7 +14,7 @@ from evalkit.spec.loading import LoadedSpec
 from evalkit.stats.interval import Estimate
 from evalkit.workflow.answering import Side, predict, refuse_incomparable, side
 from evalkit.workflow.gate import Gate, Reporter
-from evalkit.workflow.grouping import grouping_of, refuse_small
+from evalkit.workflow.grouping import grouping_of, refuse_small, refuse_unasked
 from evalkit.workflow.inputs import Inputs, check_inputs
 from evalkit.workflow.judging import judge, judge_cost, judge_quality, refuse_unknown_metrics
 from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
@@ -45,6 +45,7 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     refuse_same_source(gate)
     refuse_unknown_metrics(gate)
     inputs, counted = check_inputs(gate)
+    refuse_unasked(spec, inputs.groups)
 
     teacher = None if spec.teacher.recorded else teacher_model(gate, inputs)
     if teacher is not None:

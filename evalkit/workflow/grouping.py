@@ -10,7 +10,8 @@ import pandas as pd
 from evalkit.data.merging import merge_small
 from evalkit.data.subpopulations import Group, Infeasible, groups, infeasible, refuse_infeasible
 from evalkit.data.weights import WeightedGrouping, weighted_groupings
-from evalkit.decision.requirement import Requirement, requirements_of
+from evalkit.decision.requirement import TEACHER_ACCURACY, Requirement, requirements_of
+from evalkit.errors import SpecError
 from evalkit.quality.metrics.catalogue import metric
 from evalkit.spec.gate import GateSpec
 from evalkit.spec.subpopulations import Subpopulation
@@ -63,6 +64,29 @@ def refuse_small(spec: GateSpec, grouping: Grouping) -> None:
     that only this look's confidence makes too small, are not known earlier."""
     if spec.subpopulations.small == "block":
         refuse_infeasible(grouping.too_small)
+
+
+def refuse_unasked(spec: GateSpec, known: Sequence[Group]) -> None:
+    """Raises SpecError where something is required, and none of it of the student's answers: such a gate would let
+    through a student that is always wrong, if only it is cheap. ``known`` are the groups known before the answers."""
+    margin = spec.requirements.quality.overall_margin
+    grouping = Grouping(groups=tuple(known), too_small=(), overall_margin=margin, weighted=())
+    required = [claim for claim in claims_of(spec, grouping) if claim.required]
+    asked = any(claim.is_quality and claim.measurement != TEACHER_ACCURACY for claim in required)
+    if required and not asked and not any(_asks_later(each, spec) for each in spec.subpopulations.by):
+        raise SpecError(
+            f"requirements ask for {', '.join(claim.measurement for claim in required)} and for nothing of the "
+            "student's answers; require some of it: requirements.quality.overall_margin, retention or a metric, or a "
+            "subpopulation with a margin"
+        )
+
+
+def _asks_later(grouping: Subpopulation, spec: GateSpec) -> bool:
+    """Whether groups that only the answers make are required to keep to a margin."""
+    policies = grouping.groups.values()
+    required = grouping.required or any(policy.required for policy in policies)
+    margins = (grouping.margin, spec.requirements.quality.subpopulation_margin, *(each.margin for each in policies))
+    return grouping.needs_predictions and required and any(margin is not None for margin in margins)
 
 
 def claims_of(spec: GateSpec, grouping: Grouping, discovered: Sequence[str] = ()) -> tuple[Requirement, ...]:

@@ -29,7 +29,7 @@ from evalkit.spec.subpopulations import Subpopulation
 from evalkit.stats.quantiles import requests_needed
 from evalkit.workflow.check import default_run_folder
 from evalkit.workflow.earlier_runs import EarlierAnswers, earlier_answers
-from evalkit.workflow.grouping import Grouping, claims_of, grouping_of
+from evalkit.workflow.grouping import Grouping, claims_of, grouping_of, refuse_unasked
 from evalkit.workflow.inputs import Inputs
 
 P99 = 0.99
@@ -55,6 +55,7 @@ class Known:
 
     def question(self, assumptions: Assumptions) -> Question:
         """The claims on the rows at hand, as the gate will make them."""
+        refuse_unasked(self.spec, self.inputs.groups)
         confidence, exhausted = self._confidence
         cluster = self.spec.data.columns.cluster
         if cluster is not None:

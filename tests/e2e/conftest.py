@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from tests.e2e.recorded_project import write_project
 
@@ -32,6 +35,17 @@ def evalkit() -> Run:
         )
 
     return run
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result]]:
+    """The same command line in this process, for the many cases that a process each would take minutes for."""
+    from evalkit.cli.app import app
+
+    monkeypatch.setenv("COLUMNS", "120")
+    handler = signal.getsignal(signal.SIGTERM)
+    yield lambda *arguments: CliRunner().invoke(app, [str(each) for each in arguments])
+    signal.signal(signal.SIGTERM, handler)
 
 
 @pytest.fixture
