@@ -14,11 +14,11 @@ from evalkit.decision.requirement import (
     STUDENT_P99,
     TEACHER_ACCURACY,
     UNSPENT_ERROR,
-    WEIGHTED,
     Direction,
     Requirement,
 )
 from evalkit.quality.paired_gap import GAP, RETENTION
+from evalkit.quality.reweighted import WEIGHTED
 from evalkit.stats.interval import Estimate, Interval
 from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers

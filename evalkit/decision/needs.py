@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.decision.check import Check
-from evalkit.decision.requirement import WEIGHTED
 from evalkit.decision.wording import name_of
 from evalkit.quality.discovery.discovered import FOUND
+from evalkit.quality.reweighted import WEIGHTED
 from evalkit.stats.measurement import ALL_ROWS
 
 MOST_NAMED = 5

@@ -10,13 +10,13 @@ from enum import StrEnum
 from evalkit.cost.per_request import REDUCTION
 from evalkit.data.subpopulations import Group
 from evalkit.quality.paired_gap import GAP, RETENTION
+from evalkit.quality.reweighted import weighted_by
 from evalkit.spec.requirements import MetricBar, Requirements
 from evalkit.stats.measurement import ALL_ROWS
 
 TEACHER_ACCURACY = "teacher_accuracy"
 METRIC_GAP = "student_minus_teacher_"
 """What the gap of every metric starts with; the metric's name in gate.yaml follows as it stands there."""
-WEIGHTED = f"{ALL_ROWS}, weighted by "
 STUDENT_P50 = "student_p50_ms"
 STUDENT_P99 = "student_p99_ms"
 SPEED_UP = "teacher_over_student_p50"
@@ -54,15 +54,6 @@ class Requirement:
     def is_quality(self) -> bool:
         """Whether it is about right answers (as opposed to time and money)."""
         return self.measurement in (RETENTION, TEACHER_ACCURACY) or self.measurement.startswith(METRIC_GAP)
-
-
-def weighted_by(grouping: str) -> str:
-    """The subpopulation of the average over the groups of ``grouping`` with the weights that the spec gives them.
-
-    >>> weighted_by("channel")
-    'all, weighted by channel'
-    """
-    return f"{WEIGHTED}{grouping}"
 
 
 def requirements_of(

@@ -12,11 +12,11 @@ from evalkit.decision.requirement import (
     STUDENT_P99,
     TEACHER_ACCURACY,
     UNSPENT_ERROR,
-    WEIGHTED,
     Requirement,
 )
 from evalkit.quality.discovery.discovered import FOUND
 from evalkit.quality.paired_gap import GAP, RETENTION
+from evalkit.quality.reweighted import WEIGHTED
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import ALL_ROWS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalkit.diagnosis.finding import FailureMode, Finding
-from evalkit.diagnosis.hidden_degradation import PRACTICE
+from evalkit.diagnosis.hidden_degradation import PRACTICE, points
 from evalkit.quality.discovery.discovered import Discovered, DiscoveryResult
 from evalkit.stats.interval import Interval
 from evalkit.stats.multiplicity import holm
@@ -51,9 +51,9 @@ def _explain(
         return f"{searched}, {confirmed}{inside}"
     outside = "" if margin is None else f", {_shown_outside(result.confirmed, margin, confidence)} shown outside"
     allowed = "" if margin is None else f" (allowed −{100 * margin:.1f})"
-    others = "" if worst.gap_of_others is None else f", the other rows at {_points(worst.gap_of_others)}"
+    others = "" if worst.gap_of_others is None else f", the other rows at {points(worst.gap_of_others)}"
     return (
-        f"{searched}, {confirmed}{outside}; farthest out is {worst.name} at {_points(_point(worst))} points{allowed}"
+        f"{searched}, {confirmed}{outside}; farthest out is {worst.name} at {points(_point(worst))} points{allowed}"
         f"{others}"
     )
 
@@ -61,7 +61,3 @@ def _explain(
 def _shown_outside(confirmed: Sequence[Discovered], margin: float, confidence: float) -> int:
     raw = [p_worse(each.gap.counts, margin) for each in confirmed if each.gap.counts is not None]
     return int((holm(raw) <= 1.0 - confidence).sum())
-
-
-def _points(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")

@@ -52,8 +52,17 @@ def _harmed(known: Mapping[str, Measurement], margins: Mapping[str, float], conf
 def _explain(worst: Measurement, margin: float, harmed: int, *, aggregate_passes: bool) -> str:
     assert isinstance(worst.value, Interval)
     aggregate = "the aggregate gap is inside its margin" if aggregate_passes else "the aggregate does not pass either"
-    gap = f"{100 * worst.value.point:+.1f}".replace("-", "−")
+    gap = points(worst.value.point)
     return (
         f"{harmed} subpopulations are shown outside their margin and {aggregate}; farthest out is "
         f"{worst.subpopulation} at {gap} points (allowed −{100 * margin:.1f})"
     )
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, signed.
+
+    >>> points(-0.0312)
+    '−3.1'
+    """
+    return f"{100 * share:+.1f}".replace("-", "−")

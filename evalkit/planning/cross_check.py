@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.decision.outcome import Outcome, outcome_of
 from evalkit.decision.requirement import Direction, Requirement
-from evalkit.decision.verdict import Outcome, decide
 from evalkit.errors import StageError
 from evalkit.planning.simulated_gate import BOTH, NEITHER, STUDENT_ONLY, TEACHER_ONLY, Rules
 from evalkit.planning.simulation import KeptTable
@@ -27,7 +27,7 @@ def cross_check(rules: Rules, tables: Sequence[KeptTable]) -> int:
     for number, table in enumerate(tables):
         expected = Outcome.NO_GO if table.no_go else Outcome.GO if table.go else Outcome.INCONCLUSIVE
         measured = [*(measurements[number] for measurements in by_claim), *shown]
-        found = decide((*rules.claims, *rules.others), measured, [], rules.confidence).outcome
+        found = outcome_of((*rules.claims, *rules.others), measured, rules.confidence)
         if found is not expected:
             raise StageError(
                 f"the self-check decided {expected.value} where the gate decides {found.value} "

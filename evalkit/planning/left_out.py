@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from evalkit.cost.per_request import REDUCTION
 from evalkit.data.subpopulations import Group
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, TEACHER_ACCURACY, WEIGHTED, Requirement
+from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, TEACHER_ACCURACY, Requirement
 from evalkit.planning.question import Question
+from evalkit.quality.reweighted import WEIGHTED
 
 ON_MODELS = "is measured on the served models, not on held-out rows"
 REASONS = {

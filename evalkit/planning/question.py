@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from evalkit.data.subpopulations import Group
 from evalkit.data.weights import WeightedGrouping
-from evalkit.decision.requirement import TEACHER_ACCURACY, Requirement, weighted_by
+from evalkit.decision.requirement import TEACHER_ACCURACY, Requirement
 from evalkit.planning.assumptions import Assumptions
 from evalkit.planning.rates import Observed, Rates, overall_rates, rates_of
 from evalkit.quality.paired_gap import GAP, RETENTION
+from evalkit.quality.reweighted import weighted_by
 from evalkit.stats.measurement import ALL_ROWS
 
 PLANNED = (GAP, RETENTION, TEACHER_ACCURACY)

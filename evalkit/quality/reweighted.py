@@ -17,8 +17,19 @@ from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.weighted_difference import METHOD, weighted_bounds
 
+WEIGHTED = f"{ALL_ROWS}, weighted by "
+
 Floats = NDArray[np.float64]
 Numbers = NDArray[np.int64]
+
+
+def weighted_by(grouping: str) -> str:
+    """The subpopulation of the average over the groups of ``grouping`` with the weights that the spec gives them.
+
+    >>> weighted_by("channel")
+    'all, weighted by channel'
+    """
+    return f"{WEIGHTED}{grouping}"
 
 
 def reweighted_measurements(
@@ -39,7 +50,7 @@ def reweighted_measurements(
     return tuple(
         Measurement(
             name=GAP,
-            subpopulation=f"{ALL_ROWS}, weighted by {grouping.name}",
+            subpopulation=weighted_by(grouping.name),
             unit="share of rows",
             value=_weighted_gap(grouping, gain, clusters, level),
             evidence=EVIDENCE,

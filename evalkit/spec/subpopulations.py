@@ -128,6 +128,11 @@ class Subpopulation(Section):
         return self
 
     @property
+    def requires_something(self) -> bool:
+        """Whether a group is required: all of them, or one by its own policy."""
+        return self.required or any(policy.required for policy in self.groups.values())
+
+    @property
     def needs_predictions(self) -> bool:
         """Whether the groups are known only once the models have answered."""
         return any(column in NEED_PREDICTIONS for column in self.columns)

@@ -83,10 +83,9 @@ def refuse_unasked(spec: GateSpec, known: Sequence[Group]) -> None:
 
 def _asks_later(grouping: Subpopulation, spec: GateSpec) -> bool:
     """Whether groups that only the answers make are required to keep to a margin."""
-    policies = grouping.groups.values()
-    required = grouping.required or any(policy.required for policy in policies)
-    margins = (grouping.margin, spec.requirements.quality.subpopulation_margin, *(each.margin for each in policies))
-    return grouping.needs_predictions and required and any(margin is not None for margin in margins)
+    own = (policy.margin for policy in grouping.groups.values())
+    margins = (grouping.margin, spec.requirements.quality.subpopulation_margin, *own)
+    return grouping.needs_predictions and grouping.requires_something and any(margin is not None for margin in margins)
 
 
 def claims_of(spec: GateSpec, grouping: Grouping, discovered: Sequence[str] = ()) -> tuple[Requirement, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,11 +15,13 @@ from evalkit.diagnosis.discovered import discovered_finding
 from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
 from evalkit.diagnosis.finding import Finding
 from evalkit.diagnosis.hidden_degradation import hidden_degradation
+from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.quality.discovery.discover import discover
 from evalkit.quality.discovery.discovered import DiscoveryResult
 from evalkit.quality.discovery.features import Task
 from evalkit.quality.fidelity import fidelity_measurements
-from evalkit.quality.metrics.catalogue import KINDS, defaults, metric, names
+from evalkit.quality.metrics.answered import has_probabilities
+from evalkit.quality.metrics.catalogue import defaults, is_own, metric
 from evalkit.quality.metrics.measure import metric_measurements
 from evalkit.quality.paired_gap import paired_measurements
 from evalkit.quality.reweighted import reweighted_measurements
@@ -95,9 +96,8 @@ def judge_quality(gate: Gate, inputs: Inputs, answered: Answered, grouping: Grou
 def _never_the_same(spec: GateSpec) -> str | None:
     """A key of its own for each run with a user's metric: nobody knows what its code imports, and whether it was
     changed since."""
-    known = {re.split("[@:]", name)[0] for kind in KINDS for name in names(kind)}
-    asked = [each.metric for each in spec.requirements.quality.metrics]
-    return uuid.uuid4().hex if any(re.split("[@:]", name)[0] not in known for name in asked) else None
+    asked = spec.requirements.quality.metrics
+    return uuid.uuid4().hex if any(is_own(each.metric, spec.task.kind) for each in asked) else None
 
 
 def _measure(gate: Gate, answered: Answered, grouping: Grouping) -> tuple[Measurement, ...]:
@@ -105,9 +105,8 @@ def _measure(gate: Gate, answered: Answered, grouping: Grouping) -> tuple[Measur
     kind, labels, columns = spec.task.kind, spec.task.labels, spec.data.columns
     rng = np.random.default_rng(spec.seed)
     asked = spec.requirements.quality.metrics
-    measured_names = dict.fromkeys(
-        (*(each.metric for each in asked), *defaults(kind, probabilities=_has_probabilities(answered)))
-    )
+    probabilities = any(has_probabilities(answered.table, labels, model) for model in (TEACHER, STUDENT))
+    measured_names = dict.fromkeys((*(each.metric for each in asked), *defaults(kind, probabilities=probabilities)))
     measured = (
         *paired_measurements(answered.units, grouping.groups, columns.cluster, level),
         *reweighted_measurements(answered.units, grouping.groups, columns.cluster, level),
@@ -138,10 +137,6 @@ def _withheld(measured: Measurement, needed: int | None) -> Measurement:
         reason=f"subpopulations.minimum_rows asks for {needed} rows", n=measured.value.n, n_needed=needed
     )
     return replace(measured, value=few, counts=None)
-
-
-def _has_probabilities(answered: Answered) -> bool:
-    return any("_probability_" in str(name) for name in answered.table.columns)
 
 
 def _discover(gate: Gate, inputs: Inputs, answered: Answered, grouping: Grouping) -> DiscoveryResult | None:

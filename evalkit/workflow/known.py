@@ -70,7 +70,7 @@ class Known:
             assumptions=assumptions,
             weighted=self._grouping.weighted,
             minimum_rows=self.spec.subpopulations.minimum_rows,
-            blocked=(*exhausted, *(_unknown(each) for each in self._not_yet if _is_required(each))),
+            blocked=(*exhausted, *(_unknown(each) for each in self._not_yet if each.requires_something)),
         )
 
     @cached_property
@@ -128,7 +128,7 @@ class Known:
             for role in (TEACHER, STUDENT)
             if role not in self._roles and self._recorded(role) is not None
         ]
-        notes += [_unknown(each) for each in self._not_yet if not _is_required(each)]
+        notes += [_unknown(each) for each in self._not_yet if not each.requires_something]
         if spec.discovery is not None:
             notes.append("subpopulations that the search may find are not planned: nobody knows them yet")
         if spec.load is not None and spec.requirements.latency.p99_ms is not None:
@@ -200,10 +200,6 @@ class Known:
         return bar.confidence, (
             f"all {len(past)} planned looks at data.held_out are used (requirements.looks); hold out new rows",
         )
-
-
-def _is_required(grouping: Subpopulation) -> bool:
-    return grouping.required or any(policy.required for policy in grouping.groups.values())
 
 
 def _unknown(grouping: Subpopulation) -> str:

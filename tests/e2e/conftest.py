@@ -15,6 +15,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.e2e.recorded_project import write_project
+from tests.e2e.spoiled_projects import OWN_METRICS
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,3 +53,12 @@ def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Result
 def recorded(tmp_path: Path) -> Callable[..., Path]:
     """Writes a project of recorded predictions: (retention, usd a million of teacher and student) → gate.yaml."""
     return partial(write_project, tmp_path)
+
+
+@pytest.fixture
+def own_metrics(tmp_path, monkeypatch):
+    """The functions of `tests/e2e/spoiled_projects.py` as metrics that a spec can name."""
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "own_metrics.py").write_text(OWN_METRICS)
+    monkeypatch.syspath_prepend(str(folder))

@@ -40,6 +40,18 @@ class Answered:
     def __len__(self) -> int:
         return len(self.truth)
 
+    def true_for(self, label: str) -> NDArray[np.bool_]:
+        """Which rows truly have ``label``, [n]; for a task with labels."""
+        return self._has(self.truth, label)
+
+    def claimed_for(self, label: str) -> NDArray[np.bool_]:
+        """Which rows the model gives ``label``, [n]; for a task with labels."""
+        return self._has(self.predicted, label)
+
+    def _has(self, values: NDArray[Any], label: str) -> NDArray[np.bool_]:
+        number = self.labels.index(label)
+        return np.asarray(values[:, number] if values.ndim == 2 else values == number, dtype=np.bool_)
+
     def take(self, rows: NDArray[np.int64]) -> Answered:
         """The answers to ``rows``, [m], in their order; a row may be taken more than once."""
         return Answered(

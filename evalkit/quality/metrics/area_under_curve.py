@@ -9,7 +9,6 @@ import numpy as np
 from evalkit.quality.metrics.answered import Answered
 from evalkit.quality.metrics.metric import FloatArray, IntArray, Weighted, ratio
 from evalkit.quality.metrics.probabilities import probabilities_of
-from evalkit.quality.metrics.thresholds import truly
 
 # Weights handled at a time: few enough that the few arrays of a block stay in the cache.
 _BLOCK = 2**16
@@ -23,7 +22,7 @@ def auc_of(label: str) -> Weighted:
     """
 
     def prepare(answered: Answered) -> Callable[[FloatArray], FloatArray]:
-        scores, true = probabilities_of(answered)[:, answered.labels.index(label)], truly(answered, label)
+        scores, true = probabilities_of(answered)[:, answered.labels.index(label)], answered.true_for(label)
         with_label, without = (rows[np.argsort(scores[rows])] for rows in map(np.flatnonzero, (true, ~true)))
         lower, upper = (np.searchsorted(scores[without], scores[with_label], side=side) for side in ("left", "right"))
 

@@ -146,6 +146,11 @@ def metric(name: str, kind: str, labels: tuple[str, ...] | None = None) -> Metri
     raise SpecError(_unknown(name, kind))
 
 
+def is_own(name: str, kind: str) -> bool:
+    """Whether ``name`` is a user's own function and none of the metrics of task ``kind``."""
+    return _built_in(name, kind, None) is None
+
+
 def _built_in(name: str, kind: str, labels: tuple[str, ...] | None) -> Metric | None:
     for known, entry in _entries(kind).items():
         if not isinstance(entry, Family):

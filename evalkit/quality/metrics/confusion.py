@@ -7,6 +7,8 @@ for the labels present in it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
@@ -56,23 +58,32 @@ def macro_f1() -> Summed:
 
 def f1_of(label: str) -> Summed:
     """F1 of one label against all others; undefined where no row truly has it."""
+    return f1_of_label(label, "F1 of one label against all others", _truth_and_answer)
+
+
+def f1_of_label(label: str, meaning: str, cells: Callable[[Answered], IntArray]) -> Summed:
+    """F1 of one label in any task with labels; ``cells`` numbers the answers that count alike."""
 
     def terms(answered: Answered) -> FloatArray:
-        number = answered.labels.index(label)
-        true, claimed = answered.truth == number, answered.predicted == number
+        true, claimed = answered.true_for(label), answered.claimed_for(label)
         return np.stack([true & claimed, true, claimed], axis=1).astype(np.float64)
 
     return Summed(
         name=f"f1:{label}",
-        meaning="F1 of one label against all others",
+        meaning=meaning,
         unit="F1",
         higher_is_better=True,
         undefined=f"no row truly has the label {label}",
         terms=terms,
-        finish=lambda sums: f1(sums[..., 0], sums[..., 1], sums[..., 2]),
-        cells=_truth_and_answer,
+        finish=f1_of_sums,
+        cells=cells,
         losses=missed_or_claimed,
     )
+
+
+def f1_of_sums(sums: FloatArray) -> FloatArray:
+    """F1 from the sums of right, true and claimed, [..., 3]."""
+    return f1(sums[..., 0], sums[..., 1], sums[..., 2])
 
 
 def f1(right: FloatArray, true: FloatArray, claimed: FloatArray) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.confusion import f1, mean_f1, missed_or_claimed
+from evalkit.quality.metrics.confusion import f1_of_label, f1_of_sums, mean_f1, missed_or_claimed
 from evalkit.quality.metrics.metric import BoolArray, FloatArray, IntArray, Summed, mean, share, with_ones
 
 
@@ -44,7 +44,7 @@ def micro_f1() -> Summed:
         terms=lambda answered: np.stack(
             [part.sum(axis=1) for part in np.split(_by_label(answered), 3, axis=1)], axis=1
         ),
-        finish=lambda sums: f1(sums[..., 0], sums[..., 1], sums[..., 2]),
+        finish=f1_of_sums,
         cells=_both_sets,
         losses=missed_or_claimed,
     )
@@ -52,23 +52,7 @@ def micro_f1() -> Summed:
 
 def f1_of(label: str) -> Summed:
     """F1 of one label; undefined where no row truly has it."""
-
-    def terms(answered: Answered) -> FloatArray:
-        number = answered.labels.index(label)
-        true, claimed = answered.truth[:, number], answered.predicted[:, number]
-        return np.stack([true & claimed, true, claimed], axis=1).astype(np.float64)
-
-    return Summed(
-        name=f"f1:{label}",
-        meaning="F1 of one label",
-        unit="F1",
-        higher_is_better=True,
-        undefined=f"no row truly has the label {label}",
-        terms=terms,
-        finish=lambda sums: f1(sums[..., 0], sums[..., 1], sums[..., 2]),
-        cells=_both_sets,
-        losses=missed_or_claimed,
-    )
+    return f1_of_label(label, "F1 of one label", _both_sets)
 
 
 def hamming_loss() -> Summed:

@@ -18,7 +18,7 @@ def precision_at(threshold: float, label: str) -> Summed:
         higher_is_better=True,
         undefined=f"a model gives no row a probability of {label} of {threshold:g} or more",
         needs_probabilities=True,
-        terms=lambda answered: _among(_claimed(answered, threshold, label), truly(answered, label)),
+        terms=lambda answered: _among(_claimed(answered, threshold, label), answered.true_for(label)),
         finish=mean,
         cells=lambda answered: _cells(answered, threshold, label),
         losses=lambda _: np.array([[1.0, 1.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0]]),
@@ -34,18 +34,11 @@ def recall_at(threshold: float, label: str) -> Summed:
         higher_is_better=True,
         undefined=f"no row truly has the label {label}",
         needs_probabilities=True,
-        terms=lambda answered: _among(truly(answered, label), _claimed(answered, threshold, label)),
+        terms=lambda answered: _among(answered.true_for(label), _claimed(answered, threshold, label)),
         finish=mean,
         cells=lambda answered: _cells(answered, threshold, label),
         losses=lambda _: np.array([[1.0, 1.0, 0.0, 1.0]]),
     )
-
-
-def truly(answered: Answered, label: str) -> BoolArray:
-    """Which rows truly have the label, [n]."""
-    number = answered.labels.index(label)
-    held = answered.truth[:, number] if answered.truth.ndim == 2 else answered.truth == number
-    return np.asarray(held, dtype=np.bool_)
 
 
 def _claimed(answered: Answered, threshold: float, label: str) -> BoolArray:
@@ -58,4 +51,4 @@ def _among(whole: BoolArray, part: BoolArray) -> FloatArray:
 
 
 def _cells(answered: Answered, threshold: float, label: str) -> IntArray:
-    return 2 * truly(answered, label).astype(np.int64) + _claimed(answered, threshold, label)
+    return 2 * answered.true_for(label).astype(np.int64) + _claimed(answered, threshold, label)

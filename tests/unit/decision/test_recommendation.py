@@ -9,9 +9,10 @@ import pytest
 
 from evalkit.decision.needs import Need
 from evalkit.decision.recommendation import Action, Recommendation
-from evalkit.decision.requirement import STUDENT_P99, TEACHER_ACCURACY, Requirement, weighted_by
+from evalkit.decision.requirement import STUDENT_P99, TEACHER_ACCURACY, Requirement
 from evalkit.decision.verdict import decide
 from evalkit.diagnosis.finding import FailureMode, Finding
+from evalkit.quality.reweighted import weighted_by
 from evalkit.stats.interval import NotEstimable
 from evalkit.stats.measurement import Measurement
 

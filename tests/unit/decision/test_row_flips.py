@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalkit.decision.evidence import claims_of
 from evalkit.decision.outcome import outcome_of
 from evalkit.decision.requirement import STUDENT_P99, Direction, Requirement
 from evalkit.decision.row_flips import RowFlips
-from evalkit.decision.stability import Stability, stability_of
-from evalkit.decision.standing import standing_of
 from evalkit.decision.verdict import Outcome, decide
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.stats.interval import NotEstimable
@@ -22,27 +19,10 @@ from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.paired_counts import PairedCounts
 from evalkit.stats.paired_difference import difference
 from evalkit.stats.retention import retention
+from tests.unit.decision.turning import CONFIDENCE, LEVEL, MUCH_WORSE, SAME, SLIGHTLY_WORSE, alone, stability
 
 Measure = Callable[..., Measurement]
 Claim = Callable[..., Requirement]
-
-CONFIDENCE, LEVEL = 0.95, 0.90
-SAME = {"both": 900, "neither": 100}
-SLIGHTLY_WORSE = {"both": 860, "student_only": 20, "teacher_only": 40, "neither": 80}
-MUCH_WORSE = {"both": 800, "teacher_only": 150, "neither": 50}
-ON_TOO_FEW_ROWS = {"both": 27, "neither": 3}
-COST = "teacher_over_student_cost"
-
-
-def stability(claims: Sequence[Requirement], measured: Sequence[Measurement]) -> Stability:
-    found = decide(claims, measured, [], CONFIDENCE).stability
-    assert found is not None
-    return found
-
-
-def alone(claims: Sequence[Requirement], measured: Sequence[Measurement]) -> Stability:
-    """The same without the rest of the verdict, which takes longer."""
-    return stability_of(standing_of(claims_of(claims, measured, CONFIDENCE), CONFIDENCE, is_barred=False))
 
 
 class TestRows:

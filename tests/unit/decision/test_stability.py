@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from evalkit.decision.evidence import claims_of
 from evalkit.decision.requirement import Direction, Requirement
-from evalkit.decision.stability import Stability, sentences, stability_of
+from evalkit.decision.stability import sentences, stability_of
 from evalkit.decision.standing import standing_of
-from evalkit.decision.verdict import decide
 from evalkit.quality.paired_gap import GAP
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import Measurement
 from evalkit.stats.paired_counts import PairedCounts
 from evalkit.stats.paired_difference import tango_bounds
+from tests.unit.decision.turning import CONFIDENCE, LEVEL, SLIGHTLY_WORSE, stability
 
 Measure = Callable[..., Measurement]
 Claim = Callable[..., Requirement]
-
-CONFIDENCE, LEVEL = 0.95, 0.90
-SAME = {"both": 900, "neither": 100}
-SLIGHTLY_WORSE = {"both": 860, "student_only": 20, "teacher_only": 40, "neither": 80}
-MUCH_WORSE = {"both": 800, "teacher_only": 150, "neither": 50}
-ON_TOO_FEW_ROWS = {"both": 27, "neither": 3}
-COST = "teacher_over_student_cost"
-
-
-def stability(claims: Sequence[Requirement], measured: Sequence[Measurement]) -> Stability:
-    found = decide(claims, measured, [], CONFIDENCE).stability
-    assert found is not None
-    return found
 
 
 def test_both_are_told_in_words(gap: Measure, gap_claim: Claim) -> None:

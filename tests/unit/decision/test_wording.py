@@ -16,10 +16,10 @@ from evalkit.decision.requirement import (
     TEACHER_ACCURACY,
     UNSPENT_ERROR,
     Requirement,
-    weighted_by,
 )
 from evalkit.decision.wording import describe, name_of, stated
 from evalkit.quality.paired_gap import GAP, RETENTION
+from evalkit.quality.reweighted import weighted_by
 from evalkit.stats.interval import NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 

@@ -7,10 +7,11 @@ import pytest
 
 from evalkit.data.subpopulations import Group
 from evalkit.data.weights import weighted_groupings
-from evalkit.decision.requirement import TEACHER_ACCURACY, Direction, Requirement, weighted_by
+from evalkit.decision.requirement import TEACHER_ACCURACY, Direction, Requirement
 from evalkit.planning.claim_plan import ClaimPlan, plan_claim
 from evalkit.planning.question import Question
 from evalkit.planning.rates import Observed
+from evalkit.quality.reweighted import weighted_by
 from evalkit.stats.measurement import ALL_ROWS
 from evalkit.stats.sample_size import feasibility_floor, rows_for_power
 from tests.unit.planning.asking import ask, gap_claim, observed, retention_claim

@@ -9,9 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.data.subpopulations import Group, groups
-from evalkit.decision.requirement import weighted_by
 from evalkit.quality.paired_gap import GAP, paired_measurements
-from evalkit.quality.reweighted import reweighted_measurements
+from evalkit.quality.reweighted import reweighted_measurements, weighted_by
 from evalkit.spec.subpopulations import GroupPolicy, Subpopulation
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.weighted_difference import weighted_bounds

@@ -10,9 +10,10 @@ import numpy as np
 from evalkit.cost.per_request import break_even_requests, cost_measurements, level_of_parts, usd_per_million
 from evalkit.data.subpopulations import Group
 from evalkit.data.weights import weighted_groupings
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, weighted_by
+from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99
 from evalkit.diagnosis.finding import FailureMode, Finding
 from evalkit.quality.paired_gap import GAP, RETENTION
+from evalkit.quality.reweighted import weighted_by
 from evalkit.record.run_record import LoadReport
 from evalkit.spec.gate import GateSpec
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
