@@ -1,87 +1,91 @@
-"""The HTTP application: `POST /v1/classify`, and what says who answers."""
+"""The HTTP application: what is hot as plain ASGI, everything else through FastAPI."""
 
 from __future__ import annotations
 
-import asyncio
+import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-import numpy as np
-import orjson
-from fastapi import FastAPI, Request
-from fastapi.responses import Response
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.batching import Batcher
-from serving.classify_request import parse_texts, read_body
+from serving import classify
+from serving.classifier import Classifier
 from serving.engine import Engine
-from serving.metadata import Readiness, metadata_routes
-from serving.problems import add_problem_handlers
+from serving.metadata import metadata_routes
+from serving.openapi import add_plain_calls
+from serving.plain_http import Handler, raw_headers, respond
+from serving.problems import MEDIA_TYPE, UNFORESEEN, add_problem_handlers, problem_of
 from serving.request_id import RequestIdMiddleware
-from serving.schemas import ClassifyResponse, Info, classify_request_body, problem_responses
+from serving.schemas import Info
 from serving.settings import ServerSettings
-from serving.tokens import EncodedText
 
-# Up to this size a body is tokenised in the event loop: some tens of microseconds, less than handing it to a
-# thread and back. A larger one would hold up everybody's answers, so a thread takes it.
-_TOKENISE_INLINE_BYTES = 8_192
+_log = logging.getLogger("serving")
 
 
-def create_app(engine: Engine, settings: ServerSettings) -> FastAPI:
+class _PlainCalls:
+    """ASGI: paths that have a handler of their own go there, all others to `app`."""
+
+    def __init__(self, app: ASGIApp, handlers: Mapping[str, Handler]) -> None:
+        self._app = app
+        self._handlers = handlers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._handlers.get(scope["path"]) if scope["type"] == "http" else None
+        if handler is None:
+            await self._app(scope, receive, send)
+            return
+        try:
+            await handler(scope, receive, send)
+        except Exception as error:  # noqa: BLE001 - every request gets an answer
+            problem = problem_of(error)
+            if problem is None:
+                _log.exception("a request failed")
+                problem = UNFORESEEN
+            await respond(send, problem.status, MEDIA_TYPE.encode(), problem.body, raw_headers(problem.headers))
+
+
+class StudentApp(FastAPI):
+    """FastAPI, except that plain handlers come first and every answer passes `RequestIdMiddleware`."""
+
+    def serve_plainly(self, handlers: Mapping[str, Handler]) -> None:
+        """Give these paths handlers of their own."""
+        self._entrance = RequestIdMiddleware(_PlainCalls(super().__call__, handlers))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        await self._entrance(scope, receive, send)
+
+
+def create_app(engine: Engine, settings: ServerSettings) -> StudentApp:
     """The application around one loaded engine; its lifespan warms up and, at the end, drains.
 
-    `app.state.batcher` is there for whoever stops the server: `drain()` finishes what was accepted.
+    `app.state.classifier` is there for whoever stops the server: `drain()` finishes what was accepted.
     """
-    batcher: Batcher[EncodedText] = Batcher(engine.probabilities, settings.max_batch_rows, settings.queue_limit_rows)
-    warm = asyncio.Event()
+    classifier = Classifier(engine, settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        engine.warm_up(settings.max_batch_rows)
-        warm.set()
+        classifier.start()
         yield
-        await batcher.drain()
-        batcher.close()
+        await classifier.drain()
+        classifier.close()
 
-    def readiness() -> Readiness:
-        if batcher.draining:
-            return Readiness.DRAINING
-        return Readiness.READY if warm.is_set() else Readiness.STARTING
-
-    app = FastAPI(title="evalkit student server", lifespan=lifespan, docs_url=None, redoc_url=None)
-    app.state.batcher = batcher
-    app.add_middleware(RequestIdMiddleware)
+    app = StudentApp(title="evalkit student server", lifespan=lifespan, docs_url=None, redoc_url=None)
+    app.state.classifier = classifier
     add_problem_handlers(app)
-    app.include_router(metadata_routes(engine, readiness))
-    _add_classify(app, engine, batcher, settings)
-    _add_info(app, engine, settings)
+    app.include_router(metadata_routes(classifier))
+    _add_info(app, classifier, settings)
+    app.serve_plainly({classify.PATH: classify.classify_handler(classifier, settings)})
+    add_plain_calls(app, settings)
     return app
 
 
-def _add_classify(app: FastAPI, engine: Engine, batcher: Batcher[EncodedText], settings: ServerSettings) -> None:
-    @app.post(
-        "/v1/classify",
-        summary="Classify texts",
-        responses={200: {"model": ClassifyResponse}, **problem_responses(400, 413, 422, 500, 503)},
-        openapi_extra={"requestBody": classify_request_body(settings.max_request_rows)},
-        response_class=Response,
-    )
-    async def classify(request: Request) -> Response:
-        body = await read_body(request, limit_bytes=settings.max_body_bytes)
-        texts = parse_texts(body, max_rows=settings.max_request_rows)
-        batcher.check_room(len(texts))  # refuse before tokenising, so that overload stays cheap
-        if len(body) <= _TOKENISE_INLINE_BYTES:
-            encoded = engine.encode(texts)
-        else:
-            encoded = await asyncio.to_thread(engine.encode, texts)
-        probabilities = await batcher.submit(encoded)
-        truncated = sum(row.truncated for row in encoded)
-        return Response(_answer(engine, probabilities, truncated), media_type="application/json")
-
-
-def _add_info(app: FastAPI, engine: Engine, settings: ServerSettings) -> None:
+def _add_info(app: FastAPI, classifier: Classifier, settings: ServerSettings) -> None:
     @app.get("/v1/info", summary="What answers, and on what")
     async def info() -> Info:
+        engine = classifier.engine
         return Info(
             model=engine.name,
             version=engine.version,
@@ -90,18 +94,3 @@ def _add_info(app: FastAPI, engine: Engine, settings: ServerSettings) -> None:
             threads=settings.threads,
             pid=os.getpid(),
         )
-
-
-def _answer(engine: Engine, probabilities: np.ndarray, truncated: int) -> bytes:
-    best = probabilities.argmax(axis=1).tolist()
-    answer = {
-        "model": engine.name,
-        "version": engine.version,
-        "labels": engine.labels,
-        "predictions": [
-            {"label": engine.labels[label], "probabilities": row}
-            for label, row in zip(best, probabilities, strict=True)
-        ],
-        "truncated": truncated,
-    }
-    return orjson.dumps(answer, option=orjson.OPT_SERIALIZE_NUMPY)

@@ -24,6 +24,14 @@ class QueueFull(ServingError):
     """Accepting the rows would exceed the queue's limit; try again shortly."""
 
 
+class DeadlinePassed(ServingError):
+    """Nobody wants the answer any more: the request's deadline passed while it waited."""
+
+
+class ClientGone(ServingError):
+    """Nobody wants the answer any more: the client left while its request waited."""
+
+
 class Draining(ServingError):
     """The server is finishing what it accepted and takes nothing new."""
 
@@ -34,6 +42,20 @@ class _Part(Generic[Row]):
 
     rows: list[Row]
     answer: asyncio.Future[np.ndarray]
+    deadline: float | None
+    gone: Callable[[], bool] | None
+
+    def is_wanted(self, now: float) -> bool:
+        """Whether somebody still waits for the answer; a passed deadline is told at once."""
+        if self.answer.done():
+            return False
+        if self.deadline is not None and now > self.deadline:
+            self.answer.set_exception(DeadlinePassed("the deadline passed before the texts were computed"))
+            return False
+        if self.gone is not None and self.gone():
+            self.answer.set_exception(ClientGone("the client left before the texts were computed"))
+            return False
+        return True
 
 
 class Batcher(Generic[Row]):
@@ -91,13 +113,17 @@ class Batcher(Generic[Row]):
                 f"{self._queue_limit_rows}; try again shortly"
             )
 
-    async def submit(self, rows: Sequence[Row]) -> np.ndarray:
+    async def submit(
+        self, rows: Sequence[Row], *, deadline: float | None = None, gone: Callable[[], bool] | None = None
+    ) -> np.ndarray:
         """Answer the rows of one request, in their order; the first axis has one entry per row.
 
-        Cancelling the call drops what has not been computed yet.
+        Cancelling the call drops what has not been computed yet, and so do a `deadline` (the loop's time) that
+        passed and a client of whom `gone` says that it left.
 
         Raises:
             Draining, QueueFull: see `check_room`; nothing was queued.
+            DeadlinePassed, ClientGone: before the rows were computed.
             ValueError: `rows` is empty.
             Exception: whatever `run` raised on this request alone.
         """
@@ -106,7 +132,7 @@ class Batcher(Generic[Row]):
         self.check_room(len(rows))
         loop = asyncio.get_running_loop()
         parts: list[_Part[Row]] = [
-            _Part(list(rows[start : start + self._max_batch_rows]), loop.create_future())
+            _Part(list(rows[start : start + self._max_batch_rows]), loop.create_future(), deadline, gone)
             for start in range(0, len(rows), self._max_batch_rows)
         ]
         if not self._busy and not self._waiting:
@@ -142,14 +168,15 @@ class Batcher(Generic[Row]):
     def _take_batch(self) -> list[_Part[Row]]:
         """Oldest parts first, as many as fit; cancelled ones are dropped before they cost a computation."""
         batch: list[_Part[Row]] = []
-        room = self._max_batch_rows
+        room, now = self._max_batch_rows, asyncio.get_running_loop().time()
         while self._waiting:
             part = self._waiting[0]
-            if not part.answer.done() and len(part.rows) > room:
+            wanted = part.is_wanted(now)
+            if wanted and len(part.rows) > room:
                 break
             self._waiting.popleft()
             self._waiting_rows -= len(part.rows)
-            if not part.answer.done():
+            if wanted:
                 batch.append(part)
                 room -= len(part.rows)
         return batch

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import enum
-from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
+from serving.classifier import Classifier
 from serving.engine import Engine
 from serving.problems import RETRY_AFTER_S
+from serving.readiness import Readiness
 from serving.schemas import problem_responses
 
 SERVER_NAME = "evalkit-serving"
 _PLATFORM = "onnxruntime_onnx"
 
 
-class Readiness(enum.Enum):
-    """Whether traffic should be sent here; the value says it in words."""
-
-    STARTING = "the model is not warmed up yet"
-    READY = "ready"
-    DRAINING = "the server is draining"
-
-
-def metadata_routes(engine: Engine, readiness: Callable[[], Readiness]) -> APIRouter:
+def metadata_routes(classifier: Classifier) -> APIRouter:
     """`/v2` (server), `/v2/health/*` and `/v2/models/{name}`, in the protocol's own JSON."""
     routes = APIRouter(prefix="/v2", tags=["open inference protocol"])
-    _add_server_routes(routes, readiness)
-    _add_model_routes(routes, engine, readiness)
+    _add_server_routes(routes, classifier)
+    _add_model_routes(routes, classifier)
     return routes
 
 
-def _add_server_routes(routes: APIRouter, readiness: Callable[[], Readiness]) -> None:
+def _add_server_routes(routes: APIRouter, classifier: Classifier) -> None:
     @routes.get("")
     async def server() -> dict[str, Any]:
         return {"name": SERVER_NAME, "version": _package_version(), "extensions": []}
@@ -44,20 +36,20 @@ def _add_server_routes(routes: APIRouter, readiness: Callable[[], Readiness]) ->
 
     @routes.get("/health/ready", responses=problem_responses(503))
     async def ready() -> dict[str, bool]:
-        _require_ready(readiness())
+        _require_ready(classifier.readiness)
         return {"ready": True}
 
 
-def _add_model_routes(routes: APIRouter, engine: Engine, readiness: Callable[[], Readiness]) -> None:
+def _add_model_routes(routes: APIRouter, classifier: Classifier) -> None:
     @routes.get("/models/{name}", responses=problem_responses(404))
     async def model(name: str) -> dict[str, Any]:
-        _require_model(name, engine)
-        return model_metadata(engine)
+        _require_model(name, classifier.engine)
+        return model_metadata(classifier.engine)
 
     @routes.get("/models/{name}/ready", responses=problem_responses(404, 503))
     async def model_ready(name: str) -> dict[str, Any]:
-        _require_model(name, engine)
-        _require_ready(readiness())
+        _require_model(name, classifier.engine)
+        _require_ready(classifier.readiness)
         return {"name": name, "ready": True}
 
 

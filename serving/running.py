@@ -17,11 +17,10 @@ import orjson
 import uvicorn
 
 from serving.app import create_app
-from serving.batching import Batcher
+from serving.classifier import Classifier
 from serving.engine import Engine
 from serving.listen import listen
 from serving.settings import ServerSettings
-from serving.tokens import EncodedText
 
 # After the last accepted answer the server goes on refusing for this long: a client whose request is on its
 # way over a kept connection then gets a 503 and a closing header, and not a reset.
@@ -63,7 +62,7 @@ def run_until_stopped(
         proxy_headers=False,
         timeout_keep_alive=settings.keep_alive_s,
     )
-    server = DrainingServer(config, app.state.batcher, ready, drain_s=settings.drain_s)
+    server = DrainingServer(config, app.state.classifier, ready, drain_s=settings.drain_s)
     server.run(sockets=[listener])
     return server.drained
 
@@ -74,13 +73,13 @@ class DrainingServer(uvicorn.Server):
     def __init__(
         self,
         config: uvicorn.Config,
-        batcher: Batcher[EncodedText],
+        classifier: Classifier,
         ready: dict[str, object],
         *,
         drain_s: float,
     ) -> None:
         super().__init__(config)
-        self._batcher = batcher
+        self._classifier = classifier
         self._ready = ready
         self._drain_s = drain_s
         self.drained = False
@@ -93,7 +92,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain for at most `drain_s` seconds, then close the connections."""
-        draining = asyncio.ensure_future(self._batcher.drain())
+        draining = asyncio.ensure_future(self._classifier.drain())
         deadline = asyncio.get_running_loop().time() + self._drain_s
         while not draining.done() and not self.force_exit and asyncio.get_running_loop().time() < deadline:
             await asyncio.wait([draining], timeout=_POLL_S)

@@ -165,7 +165,7 @@ def test_an_unforeseen_failure_is_a_problem_with_a_request_id(
 
 
 async def until_waiting(app: FastAPI, rows: int) -> None:
-    while app.state.batcher.waiting_rows != rows:
+    while app.state.classifier.batcher.waiting_rows != rows:
         await asyncio.sleep(0.001)
 
 
@@ -187,7 +187,7 @@ def test_a_full_queue_refuses_with_503_and_retry_after_and_spends_no_work_on_it(
             return asyncio.ensure_future(client.post("/v1/classify", json={"texts": ["good"] * rows}))
 
         accepted = [post(1)]
-        while app.state.batcher.waiting_rows or not app.state.batcher.busy:
+        while app.state.classifier.batcher.waiting_rows or not app.state.classifier.batcher.busy:
             await asyncio.sleep(0.001)
         accepted.append(post(5))
         await until_waiting(app, 5)
@@ -205,9 +205,9 @@ def test_draining_answers_what_was_accepted_and_refuses_the_rest(engine: GatedEn
     async def test(client: httpx.AsyncClient, app: FastAPI) -> None:
         engine.gate = threading.Event()
         accepted = asyncio.ensure_future(client.post("/v1/classify", json={"texts": ["good"]}))
-        while not app.state.batcher.busy:
+        while not app.state.classifier.batcher.busy:
             await asyncio.sleep(0.001)
-        draining = asyncio.ensure_future(app.state.batcher.drain())
+        draining = asyncio.ensure_future(app.state.classifier.drain())
         await asyncio.sleep(0)
         refused = await client.post("/v1/classify", json={"texts": ["good"]})
         assert_problem(refused, 503, "Service Unavailable", "draining")
