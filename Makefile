@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := examples/channel_sentiment
 
-.PHONY: demo demo-other test check docs clean .verdict
+.PHONY: demo demo-other test check gpu-check docs clean .verdict
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; set PYTHON=")'
@@ -40,6 +40,10 @@ check: .venv/.installed-dev ## format, lint, types, architecture, docs
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python docs/generate.py --check
+
+gpu-check: .venv/.installed-dev ## on an NVIDIA GPU: the tests that need one, and its figures; elsewhere a message
+	$(BIN)/python benchmarks/gpu.py
+	$(BIN)/python -m pytest -m gpu tests/unit/serving tests/unit/benchmarks
 
 docs: .venv/.installed-dev ## write the generated parts of the documentation
 	$(BIN)/python docs/generate.py

@@ -30,8 +30,9 @@ PAINTS = {
     "#000008": "var(--open)",
 }
 INK, MUTED, LINE, BEYOND, PAPER = list(PAINTS)[:5]
-OF_STATE = {"passed": "#000006", "failed": "#000007", "open": "#000008"}
-SHAPES = {"passed": "circle", "failed": "square", "open": "diamond"}
+OF_STATE = {"passed": "#000006", "failed": "#000007", "open": "#000008", "noted": INK}
+SHAPES = {"passed": "circle", "failed": "square", "open": "diamond", "noted": "circle"}
+HOLLOW = ("open", "noted")
 
 
 def margin_plot(rows: Sequence[PlotRow], layout: Layout) -> Markup:
@@ -91,8 +92,8 @@ def _bars(rows: Sequence[PlotRow]) -> list[alt.Chart]:
 
 def _mark(at: int, row: PlotRow) -> dict[str, Any]:
     color = OF_STATE[row.state.style]
-    is_open = row.state.style == "open"
-    return {"row": at, "color": color, "inside": PAPER if is_open else color, "shape": SHAPES[row.state.style]}
+    is_hollow = row.state.style in HOLLOW
+    return {"row": at, "color": color, "inside": PAPER if is_hollow else color, "shape": SHAPES[row.state.style]}
 
 
 def _arrows(row: PlotRow) -> list[dict[str, Any]]:

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 from evalkit.decision.check import Check, CheckOutcome
 from evalkit.decision.identity import AGREEMENT
-from evalkit.decision.requirement import UNSPENT_ERROR
+from evalkit.decision.requirement import UNSPENT_ERROR, Requirement
 from evalkit.quality.paired_gap import GAP
 from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers
-from reports.naming import bound_text, claim_name, estimate_text
+from reports.naming import bound_text, claim_name, estimate_text, where
 from reports.states import CHECKS, State
 from reports.words import one_line, sentence
 
-RANKS = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED)
+RANKS = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED, CheckOutcome.MERGED)
 NOTHING_MEASURED = "no measurement was made"
 REMEDIES = {
     AGREEMENT: "Compare two models: give a student that is not the teacher.",
@@ -39,7 +39,7 @@ class ClaimView:
 
 
 def worst_first(checks: Sequence[Check]) -> list[Check]:
-    """Failed, then open, then passed; in each those that decide first, and the most used margin first."""
+    """Failed, then open, then passed, then merged; in each those that decide first, and the most used margin first."""
     return sorted(
         checks,
         key=lambda check: (
@@ -77,7 +77,7 @@ def claim_view(check: Check) -> ClaimView:
         measured=estimate_text_of(check),
         required=bound_text(claim),
         share_of_margin=share_of_margin(check),
-        note=" ".join(notes(check)),
+        note=" ".join([*notes(check), *_shortness(check)]),
     )
 
 
@@ -123,15 +123,32 @@ def reason_without_share(check: Check) -> str:
 
 
 def notes(check: Check) -> list[str]:
-    """What would settle an open claim, and what does not decide."""
+    """What would settle an open claim, and what decides nothing or can only fail."""
     said = []
     if check.outcome is CheckOutcome.OPEN:
         if is_beyond_alone(check):
             said.append("Beyond the bar alone, but not once all claims are counted (Holm).")
         said.append(what_would_settle(check))
-    if not check.requirement.required:
+    if check.requirement.merged_into is not None:
+        said.append(_merged(check.requirement, check.requirement.merged_into, check.outcome))
+    elif not check.requirement.required:
         said.append("Watched only: decides nothing.")
     return said
+
+
+def _merged(claim: Requirement, parent: str, outcome: CheckOutcome) -> str:
+    judged = f"Judged within {where(parent, claim.units)}"
+    if outcome is CheckOutcome.FAILED:
+        return f"{judged}, but shown to be broken by itself."
+    return f"{judged}; by itself it could only fail."
+
+
+def _shortness(check: Check) -> Sequence[str]:
+    """Why a claim is open that its interval alone would let pass."""
+    short = check.requirement.rows_short
+    if not short or check.outcome is not CheckOutcome.OPEN:
+        return ()
+    return (f"Its group has {numbers.count(short)} {check.requirement.units} fewer than minimum_rows.",)
 
 
 def is_beyond_alone(check: Check) -> bool:

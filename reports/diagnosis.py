@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evalkit.diagnosis.finding import Finding
 from evalkit.record.run_record import Example, RunRecord
 from evalkit.stats.interval import Interval
-from reports.naming import estimate_text, quantity, where
+from reports.naming import estimate_text, quantity, units_of, where
 from reports.states import FIRED, NOT_MEASURED, QUIET, State
 from reports.words import one_line, sentence
 
@@ -63,7 +63,7 @@ def findings(record: RunRecord) -> tuple[FindingView, ...]:
 
 def examples(record: RunRecord) -> tuple[ExampleView, ...]:
     """The recorded rows that the student lost."""
-    return tuple(_example(each) for each in record.examples)
+    return tuple(_example(each, units_of(record)) for each in record.examples)
 
 
 def _finding(found: Finding) -> FindingView:
@@ -77,12 +77,12 @@ def _finding(found: Finding) -> FindingView:
     )
 
 
-def _example(row: Example) -> ExampleView:
+def _example(row: Example, units: str) -> ExampleView:
     return ExampleView(
         row_id=one_line(row.row_id),
         text=one_line(row.text),
         label=one_line(row.label),
         teacher=one_line(row.teacher),
         student=one_line(row.student),
-        where=where(row.subpopulation),
+        where=where(row.subpopulation, units),
     )

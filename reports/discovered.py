@@ -9,7 +9,7 @@ from evalkit.quality.discovery.discovered import FOUND, Discovered, DiscoveryRes
 from evalkit.quality.paired_gap import GAP
 from evalkit.record.run_record import RunRecord
 from reports import numbers
-from reports.naming import estimate_text
+from reports.naming import estimate_text, units_of
 from reports.states import State
 from reports.words import listed, one_line
 
@@ -49,27 +49,27 @@ def discovery_view(record: RunRecord) -> DiscoveryView:
         why = f"Nothing was searched: {one_line(result.not_searched.reason)}."
         return DiscoveryView(said=why, left_out="", found=())
     return DiscoveryView(
-        said=" ".join([*_search(result), *_consequence(record, result), *_found_again(result)]),
+        said=" ".join([*_search(result, units_of(record)), *_consequence(record, result), *_found_again(result)]),
         left_out=_left_out(result),
         found=tuple(_found(each) for each in result.candidates),
     )
 
 
-def _search(result: DiscoveryResult) -> Iterator[str]:
+def _search(result: DiscoveryResult, units: str) -> Iterator[str]:
     columns, candidates = numbers.counted(len(result.columns), "column"), len(result.candidates)
-    where = f"Searched: {columns} on {numbers.count(result.rows_searched)} rows"
+    where = f"Searched: {columns} on {numbers.count(result.rows_searched)} {units}"
     if not candidates:
-        yield f"{where}. There no undeclared subpopulation loses clearly more than the other rows."
+        yield f"{where}. There no undeclared subpopulation loses clearly more than the other {units}."
         return
     yield (
         f"{where}. {numbers.counted(candidates, 'candidate')} {'was' if candidates == 1 else 'were'} tested on the "
-        f"other {numbers.count(result.rows_confirming)} rows, which the figures below are of."
+        f"other {numbers.count(result.rows_confirming)} {units}, which the figures below are of."
     )
     confirmed = len(result.confirmed)
     yield (
-        f"{numbers.count(confirmed)} {'is' if confirmed == 1 else 'are'} confirmed to lose more than the other rows. "
-        f"Of all that are confirmed, {numbers.stated(100 * result.false_discovery_rate)} % at most are expected to be "
-        "false alarms (Benjamini–Hochberg)."
+        f"{numbers.count(confirmed)} {'is' if confirmed == 1 else 'are'} confirmed to lose more than the other "
+        f"{units}. Of all that are confirmed, {numbers.stated(100 * result.false_discovery_rate)} % at most are "
+        "expected to be false alarms (Benjamini–Hochberg)."
     )
 
 

@@ -139,8 +139,16 @@ def _tally(checks: Sequence[Check]) -> str:
         f"{sum(check.outcome is outcome for check in required)} {outcome.value}"
         for outcome in (CheckOutcome.PASSED, CheckOutcome.FAILED, CheckOutcome.OPEN)
     ]
-    watched = len(checks) - len(required)
-    return f"{len(required)} required claims: {', '.join(parts)}" + (f"; {watched} watched" if watched else "")
+    merged = [check for check in checks if check.requirement.merged_into is not None]
+    broken = sum(check.outcome is CheckOutcome.FAILED for check in merged)
+    watched = len(checks) - len(required) - len(merged)
+    return "; ".join(
+        [
+            f"{len(required)} required claims: {', '.join(parts)}",
+            *([f"{len(merged)} of merged groups: {broken} failed"] if merged else []),
+            *([f"{watched} watched"] if watched else []),
+        ]
+    )
 
 
 def _facts(record: RunRecord) -> tuple[tuple[str, str], ...]:

@@ -70,7 +70,7 @@ def _groups(page: Page) -> str:
     headings = (
         "state",
         "subpopulation",
-        "rows",
+        page.units,
         "teacher",
         "student",
         "gap",
@@ -94,7 +94,9 @@ def _discovered(page: Page) -> str:
     if page.discovery.left_out:
         parts.append(escaped(page.discovery.left_out))
     if page.discovery.found:
-        headings = ("state", "subpopulation", "rows", "gap", "the other rows", "q", "rows to look at")
+        headings = (
+            "state", "subpopulation", page.units, "gap", f"the other {page.units}", "q", f"{page.units} to look at",
+        )  # fmt: skip
         rows = [
             (each.state.text, each.name, each.rows, each.gap, each.others, each.q, each.examples)
             for each in page.discovery.found
@@ -129,8 +131,11 @@ def _diagnosis(page: Page) -> str:
         parts.append(table(("state", "failure mode", "evidence", "what to do"), found))
     if page.examples:
         lost = [(each.row_id, each.text, each.label, each.teacher, each.student) for each in page.examples]
-        parts.append(f"Rows that the teacher gets right and the student wrong, {escaped(page.examples[0].where)}:")
-        parts.append(table(("row", "text", "label", "teacher", "student"), lost))
+        parts.append(
+            f"{page.units.capitalize()} that the teacher gets right and the student wrong, "
+            f"{escaped(page.examples[0].where)}:"
+        )
+        parts.append(table(("id", "text", "label", "teacher", "student"), lost))
     return "\n\n".join(parts)
 
 

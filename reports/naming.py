@@ -9,6 +9,8 @@ from evalkit.cost.per_request import REDUCTION
 from evalkit.decision.identity import AGREEMENT, DIVERGENCE
 from evalkit.decision.requirement import (
     METRIC_GAP,
+    QUERIES,
+    ROWS,
     SPEED_UP,
     STUDENT_P50,
     STUDENT_P99,
@@ -19,6 +21,7 @@ from evalkit.decision.requirement import (
 )
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.quality.reweighted import WEIGHTED
+from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Estimate, Interval
 from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers
@@ -142,17 +145,24 @@ def claim_name(claim: Requirement) -> str:
     known = quantity(claim.measurement)
     if claim.subpopulation == ALL_ROWS and not known.short:
         return known.label
-    return f"{known.short or known.label}, {where(claim.subpopulation)}"
+    return f"{known.short or known.label}, {where(claim.subpopulation, claim.units)}"
 
 
-def where(subpopulation: str) -> str:
-    """A subpopulation's name; that of all rows in words.
+def units_of(record: RunRecord) -> str:
+    """What answers are counted in: rows, or in ranking queries."""
+    return QUERIES if record.task.get("kind") == "ranking" else ROWS
+
+
+def where(subpopulation: str, units: str = ROWS) -> str:
+    """A subpopulation's name; that of all rows in words, in the ``units`` that are counted.
 
     >>> where("all"), where("all, weighted by channel"), where("channel=tweet")
     ('all rows', 'all rows, weighted by channel', 'channel=tweet')
+    >>> where("all", "queries")
+    'all queries'
     """
     if subpopulation == ALL_ROWS:
-        return "all rows"
+        return f"all {units}"
     if subpopulation.startswith(WEIGHTED):
-        return f"all rows, weighted by {one_line(subpopulation.removeprefix(WEIGHTED))}"
+        return f"all {units}, weighted by {one_line(subpopulation.removeprefix(WEIGHTED))}"
     return one_line(subpopulation)

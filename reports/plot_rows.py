@@ -61,7 +61,7 @@ def plot_rows(checks: Sequence[Check]) -> PlotRows:
 
 def _row(check: Check, use: UseOfMargin) -> PlotRow:
     tested = use.lower if check.outcome is CheckOutcome.FAILED else use.upper
-    watched = "" if check.requirement.required else " (watched)"
+    watched = "" if check.requirement.can_break else " (watched)"
     return PlotRow(
         label=shortened(_name(check), LABEL_CHARACTERS - len(watched)) + watched,
         numbers=_numbers(check),
@@ -79,9 +79,9 @@ def _row(check: Check, use: UseOfMargin) -> PlotRow:
 def _name(check: Check) -> str:
     claim = check.requirement
     if _is_metric(claim):
-        return f"{one_line(claim.measurement.removeprefix(METRIC_GAP))}, {where(claim.subpopulation)}"
+        return f"{one_line(claim.measurement.removeprefix(METRIC_GAP))}, {where(claim.subpopulation, claim.units)}"
     is_of_group = claim.measurement == GAP and claim.subpopulation != ALL_ROWS
-    return f"Gap, {where(claim.subpopulation)}" if is_of_group else claim_name(claim)
+    return f"Gap, {where(claim.subpopulation, claim.units)}" if is_of_group else claim_name(claim)
 
 
 def _numbers(check: Check) -> str:

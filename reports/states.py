@@ -24,7 +24,13 @@ class State:
 PASSED = State("●", "passed", "passed")
 FAILED = State("■", "failed", "failed")
 OPEN = State("◇", "open", "open")
-CHECKS = {CheckOutcome.PASSED: PASSED, CheckOutcome.FAILED: FAILED, CheckOutcome.OPEN: OPEN}
+MERGED = State("○", "merged", "noted")
+CHECKS = {
+    CheckOutcome.PASSED: PASSED,
+    CheckOutcome.FAILED: FAILED,
+    CheckOutcome.OPEN: OPEN,
+    CheckOutcome.MERGED: MERGED,
+}
 
 VERDICTS = {
     Outcome.GO: State("●", "GO", "passed"),
@@ -39,7 +45,6 @@ LOOK = State("▲", "look", "noted")
 NOT_MEASURED = State("◇", "not measured", "open")
 
 FIRED = State("▲", "fired", "noted")
-MERGED = State("○", "merged", "noted")
 NOT_JUDGED = State("○", "not judged", "noted")
 ELSEWHERE = State("○", "see claims", "noted")
 QUIET = State("●", "not fired", "passed")

@@ -15,7 +15,7 @@ from evalkit.stats.mcnemar import mid_p
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from reports import numbers
 from reports.claims import estimate_text_of, gap_claims, notes, share_of_margin
-from reports.naming import estimate_text, where
+from reports.naming import estimate_text, units_of, where
 from reports.states import CHECKS, ELSEWHERE, FAILED, MERGED, NOT_JUDGED, OPEN, PASSED, State
 from reports.words import one_line
 
@@ -62,11 +62,12 @@ class _Table:
     claims: Mapping[str, Check]
     others: Mapping[str, int]
     too_small: Mapping[str, Infeasible]
+    units: str
 
 
 def group_views(record: RunRecord) -> tuple[GroupView, ...]:
-    """All rows, then every declared subpopulation once: failed before open before passed before those without a
-    claim about their accuracy. None is left out."""
+    """All rows, then every declared subpopulation once: failed before open before passed before merged before those
+    without a claim about their accuracy. None is left out."""
     table = _table_of(record)
     judged = [table.groups[name] for name in table.claims if name in table.groups]
     others = [line for name, line in table.groups.items() if name not in table.claims]
@@ -80,7 +81,8 @@ def group_tally(record: RunRecord) -> str:
     table = _table_of(record)
     states = Counter(_state(line, table) for line in record.groups)
     counted = [f"{numbers.count(states[state])} {word}" for state, word in COUNTED.items() if states[state]]
-    watched = sum(not line.required and line.name in table.claims for line in record.groups)
+    own = [line for line in record.groups if line.name in table.claims and line.merged_into is None]
+    watched = sum(not line.required for line in own)
     said = f"{numbers.counted(len(record.groups), 'group')}: {', '.join(counted)}."
     return f"{said} {numbers.count(watched)} of them only watched." if watched else said
 
@@ -99,6 +101,7 @@ def _table_of(record: RunRecord) -> _Table:
         claims=gaps,
         others=others,
         too_small={each.name: each for each in record.too_small},
+        units=units_of(record),
     )
 
 
@@ -118,7 +121,7 @@ def _view(line: GroupLine, table: _Table) -> GroupView:
     state = _state(line, table)
     return GroupView(
         state=state,
-        name=where(line.name),
+        name=where(line.name, table.units),
         is_all_rows=line is table.all_rows,
         rows=_rows(line, gap),
         teacher=_accuracy(table.measured.get(("teacher_accuracy", line.name))),
@@ -129,7 +132,7 @@ def _view(line: GroupLine, table: _Table) -> GroupView:
         equality=NOT_RECORDED if line.equality_p is None else numbers.probability(line.equality_p),
         note=" ".join(
             [
-                *_smallness(table.too_small.get(line.name)),
+                *_smallness(table.too_small.get(line.name), table.units),
                 *(_without_claim(line, table) if claim is None else notes(claim)),
             ]
         ),
@@ -147,7 +150,7 @@ def _state(line: GroupLine, table: _Table) -> State:
 
 def _without_claim(line: GroupLine, table: _Table) -> Sequence[str]:
     if line.merged_into is not None:
-        return (f"Judged within {where(line.merged_into)}.",)
+        return (f"Judged within {where(line.merged_into, table.units)}.",)
     if not table.others.get(line.name):
         return ("Nothing is asked of it.",)
     return ("No accuracy gap is asked of it; what is asked stands among the claims above.",)
@@ -173,8 +176,8 @@ def _accuracy(measured: Measurement | None) -> str:
     return numbers.percent(value.point) if isinstance(value, Interval) else f"not measured: {one_line(value.reason)}"
 
 
-def _smallness(found: Infeasible | None) -> Sequence[str]:
+def _smallness(found: Infeasible | None, units: str) -> Sequence[str]:
     if found is None:
         return ()
     why = "Too small ever to pass at this margin" if found.reason == "margin" else "Smaller than minimum_rows"
-    return (f"{why}: has {numbers.count(found.n)} rows, needs {numbers.count(found.rows_needed)}.",)
+    return (f"{why}: has {numbers.count(found.n)} {units}, needs {numbers.count(found.rows_needed)}.",)

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from evalkit.decision.requirement import QUERIES
 from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
 from reports import numbers
 from reports.looks import looks_state, looks_text
+from reports.naming import units_of
 from reports.states import BROKEN, HOLDS, LOOK, NOT_MEASURED, VOID, State
 from reports.words import one_line
 
@@ -28,6 +30,7 @@ def validity(record: RunRecord) -> tuple[Condition, ...]:
         _models_differ(record),
         _pairing(record.data),
         _leakage(record),
+        *_equal_texts(record),
         Condition(state=looks_state(record.looks), name="Uses of the held-out set", text=looks_text(record.looks)),
         *(_truncated(record, model) for model in record.models),
         *(_parity(model) for model in record.models),
@@ -65,6 +68,29 @@ def _leakage(record: RunRecord) -> Condition:
         f"({numbers.percent(found['share'], 2)}) also stand in train; allowed {numbers.stated(100 * allowed)} %"
     )
     return Condition(state=HOLDS if found["share"] <= allowed else BROKEN, name=name, text=text)
+
+
+def _equal_texts(record: RunRecord) -> Iterator[Condition]:
+    """Whether rows repeat a text, and what they count for. The items of a ranking recur by nature."""
+    found, name = record.data.get("equal_texts"), "Texts differ"
+    if units_of(record) == QUERIES:
+        return
+    if found is None:
+        yield Condition(state=NOT_MEASURED, name=name, text="held-out texts were not compared with each other")
+        return
+    cluster = record.spec.get("data", {}).get("columns", {}).get("cluster")
+    text = f"{numbers.count(found['repeated'])} of {numbers.count(found['held_out'])} rows repeat another's text"
+    if found["labelled_otherwise"]:
+        text += f", {numbers.count(found['labelled_otherwise'])} of them with another answer"
+    if found["repeated"] and cluster is None:
+        text += "; equal texts count as one cluster"
+    elif found["apart"]:
+        text += (
+            f"; {numbers.count(found['apart'])} of them lie in another cluster of {one_line(cluster)} and count as "
+            "further evidence"
+        )
+    is_counted_for = cluster is not None and not found["apart"]
+    yield Condition(state=HOLDS if is_counted_for or not found["repeated"] else LOOK, name=name, text=text)
 
 
 def _truncated(record: RunRecord, model: ModelSummary) -> Condition:

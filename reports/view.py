@@ -12,6 +12,7 @@ from reports.diagnosis import ExampleView, FidelityLine, FindingView, examples, 
 from reports.discovered import DiscoveryView, discovery_view
 from reports.headline import Binding, Headline, binding, confidence_of, headline, open_claims
 from reports.metrics import MetricView, metric_views
+from reports.naming import units_of
 from reports.overrides import OverrideView, override_views
 from reports.plot_rows import PlotRows, plot_rows
 from reports.reproduction import Reproduction, reproduction
@@ -41,6 +42,7 @@ class Page:
     examples: tuple[ExampleView, ...]
     reproduction: Reproduction
     confidence: str
+    units: str
 
 
 def page_of(record: RunRecord, overrides: Sequence[Override] = ()) -> Page:
@@ -64,4 +66,5 @@ def page_of(record: RunRecord, overrides: Sequence[Override] = ()) -> Page:
         examples=examples(record),
         reproduction=reproduction(record),
         confidence=confidence_of(record),
+        units=units_of(record),
     )

@@ -45,6 +45,7 @@ def ranking(error: float, queries: int = 500, seed: int = 22) -> Tables:
     query = np.repeat(np.arange(queries), sizes)
     relevance = rng.integers(0, 4, len(query))
     relevance[np.cumsum(sizes) - 1] = 3  # each query has something to find
+    relevance[np.cumsum(sizes) - 2] %= 3  # and something to find it among
     noisy = relevance + rng.normal(0, 0.8, len(query))
     ids = [f"i{number}" for number in range(len(query))]
     held_out = pd.DataFrame(

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from evalkit.cli.boundary import boundary, fail
+from evalkit.cli.export_server_command import export_server
 from evalkit.cli.metrics_command import metrics
 from evalkit.cli.override_command import override
 from evalkit.cli.plan_command import plan
@@ -199,7 +200,7 @@ def load(
         raise typer.Exit(3 if void else 0)
 
 
-for command in (plan, selfcheck, override, policy, metrics):
+for command in (plan, selfcheck, override, policy, metrics, export_server):
     app.command()(command)
 
 

@@ -56,6 +56,7 @@ def plan(
     Example: [bold]evalkit plan gate.yaml --discordance 0.08[/]
     """
     with boundary():
+        from evalkit.errors import RunFolderError
         from evalkit.planning.assumptions import assume
         from evalkit.record.layout import write_json
         from evalkit.spec.loading import load_spec
@@ -65,8 +66,13 @@ def plan(
         bar = loaded.spec.requirements.quality.teacher_accuracy
         made = make_plan(loaded, assume(difference, discordance, teacher_accuracy, bar))
         path, content = output or plan_path(loaded), document(loaded, made)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, content)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, content)
+        except OSError as error:
+            raise RunFolderError(
+                f"the plan cannot be written to {path} ({error.strerror or error}); give another --output"
+            ) from error
         if as_json:
             print(json.dumps(content, indent=2, ensure_ascii=False))
         else:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TOO_OFTEN = 3
 MOST_SHOWN = 10
 FALSE = " !"
+LEAST_PERCENT = 0.001
 
 
 def selfcheck(
@@ -103,6 +104,11 @@ def _rate(estimate: Estimate) -> str:
     return f"{100 * estimate.point:.1f} % ({100 * estimate.lower:.1f}–{100 * estimate.upper:.1f})"
 
 
+def _share(error: float) -> str:
+    """An error in percent; what an early planned look leaves of it is tiny, and is not shown as none."""
+    return f"{error:.1%}" if error >= LEAST_PERCENT else f"{100 * error:.1g} %"
+
+
 def _lines(found: SelfCheck) -> Iterable[str]:
     assumed = found.assumed
     yield ""
@@ -121,7 +127,8 @@ def _lines(found: SelfCheck) -> Iterable[str]:
         yield f"left out, and taken for shown where required: {', '.join(left)}"
     yield ""
     promise = (
-        f"promised at most {found.promised:.1%}, allowed {found.allowed:.1%} for the score test's documented excess"
+        f"promised at most {_share(found.promised)}, allowed {_share(found.allowed)} for the score test's documented "
+        "excess"
     )
     if found.holds:
         yield f"The gate keeps its word here: no false verdict is shown to come more often ({promise})"

@@ -10,13 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from evalkit.decision.check import Check, CheckOutcome
+from evalkit.decision.requirement import Requirement
 from evalkit.decision.stability import sentences
 from evalkit.decision.verdict import Outcome
 from evalkit.record.run_record import RunRecord
 
 MARK = {CheckOutcome.PASSED: "● passed", CheckOutcome.FAILED: "■ failed", CheckOutcome.OPEN: "◇ open"}
 COLOUR = {CheckOutcome.PASSED: "green", CheckOutcome.FAILED: "red", CheckOutcome.OPEN: "yellow"}
-WORST_FIRST = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED)
+WORST_FIRST = (CheckOutcome.FAILED, CheckOutcome.OPEN, CheckOutcome.PASSED, CheckOutcome.MERGED)
 OUTCOME_COLOUR = {Outcome.GO: "green", Outcome.NO_GO: "red", Outcome.INCONCLUSIVE: "yellow"}
 MOST_PASSED = 12
 MOST_OTHERS = 50
@@ -46,7 +47,7 @@ def print_verdict(record: RunRecord, console: Console) -> None:
 def _worth_showing(checks: Iterable[Check]) -> list[Check]:
     """The checks that failed and the open ones, the farthest out first, and the tightest of those that passed."""
     ordered = sorted(checks, key=lambda check: check.tested_use_of_margin, reverse=True)
-    failed, still_open, passed = ([check for check in ordered if check.outcome is each] for each in WORST_FIRST)
+    failed, still_open, passed, _ = ([check for check in ordered if check.outcome is each] for each in WORST_FIRST)
     return (failed + still_open)[:MOST_OTHERS] + passed[:MOST_PASSED]
 
 
@@ -60,8 +61,14 @@ def _counted(checks: Sequence[Check], shown: Sequence[Check]) -> str:
 
 def _claim(check: Check) -> Text:
     further = f" (about {check.further_needed:,} more {check.counted_in})" if check.further_needed else ""
-    watched = "" if check.requirement.required else " [watched]"
-    return Text(f"{check.explanation}{further}{watched}")
+    return Text(f"{check.explanation}{further}{_role(check.requirement)}")
+
+
+def _role(claim: Requirement) -> str:
+    """What a claim is to the verdict, where it is not required."""
+    if claim.merged_into is not None:
+        return f" [merged into {claim.merged_into}]"
+    return "" if claim.required else " [watched]"
 
 
 def _use(check: Check) -> str:

@@ -13,8 +13,12 @@ from evalkit.data.reading import require_columns
 from evalkit.data.truth import CLASSIFICATION, NO_LABEL, RANKING, Truth, label_numbers, truth_of
 from evalkit.errors import DataError
 from evalkit.spec.gate import Columns
+from evalkit.spec.subpopulations import DERIVED
 
 OWN_COLUMNS = ("row_id", "row_label", "teacher", "student")
+EQUAL_TEXTS = "@equal_texts"
+"""Numbers rows of equal text alike, where they are a cluster."""
+PROBABILITY_PREFIXES = ("teacher_probability_", "student_probability_")
 FIRST = "first"
 
 
@@ -42,10 +46,12 @@ def held_out_rows(table: pd.DataFrame, columns: Columns, labels: tuple[str, ...]
     """Held-out rows: each with an id of its own, a text and what is right for it. Raises DataError.
 
     classification: a known label. multilabel: known labels, ``a|b`` or a list, none where empty. generation: a
-    reference text. ranking: a relevance of at least 0 and a query; every query has two items and a relevant one.
+    reference text. ranking: a relevance of at least 0 and a query; every query has a relevant item and a less relevant
+    one. No column may have the name of a model's probabilities.
     """
     if table.empty:
         raise DataError("data.held_out has no rows; there is nothing to evaluate on")
+    _refuse_probabilities(table)
     rows = _rows(table, columns, labels, "data.held_out", kind, held_out=True)
     if kind == CLASSIFICATION:
         unlabelled = int((rows.labels == NO_LABEL).sum())
@@ -71,13 +77,19 @@ def training_rows(table: pd.DataFrame, columns: Columns, labels: tuple[str, ...]
 def held_out_units(rows: Rows, columns: Columns) -> pd.DataFrame:
     """What subpopulations are made of before any model has answered: the table's columns with ``row_id`` and
     ``row_label``; one row a query in ranking, with the columns that are the same for all its items."""
-    own = [str(name) for name in rows.table.columns if name not in OWN_COLUMNS]
+    own = [str(name) for name in rows.table.columns if not is_own(str(name))]
     if rows.kind != RANKING:
         return rows.table[own].assign(row_id=np.asarray(rows.ids, dtype=object), row_label=rows.truth)
     assert columns.query is not None
     queries = queries_of(rows.table, columns.query)
     kept = rows.table[same_in_each(rows.table, own, queries)].iloc[first_items(queries)].reset_index(drop=True)
     return kept.assign(row_id=np.asarray(queries.names, dtype=object), row_label=FIRST)
+
+
+def is_own(column: str) -> bool:
+    """Whether the predictions table, or a grouping, uses this name itself: a column of the held-out table that has it
+    is never read as one of its own."""
+    return column in (*OWN_COLUMNS, EQUAL_TEXTS, *DERIVED) or column.startswith(PROBABILITY_PREFIXES)
 
 
 def _rows(
@@ -115,10 +127,22 @@ def _answers(
 
 def _refuse_own_names(columns: Columns, name: str) -> None:
     for what, column in (("text", columns.text), ("cluster", columns.cluster), ("query", columns.query)):
-        if column in OWN_COLUMNS:
+        if column is not None and is_own(column):
             raise DataError(
                 f"{name}: the {what} column '{column}' has a name that the predictions table uses itself "
-                f"({', '.join(OWN_COLUMNS)}); rename it"
+                f"({', '.join((*OWN_COLUMNS, EQUAL_TEXTS, *DERIVED))}); rename it"
+            )
+
+
+def _refuse_probabilities(table: pd.DataFrame) -> None:
+    """A column named like a model's probabilities could be taken for evidence that the model never gave."""
+    for column in map(str, table.columns):
+        if column.startswith(PROBABILITY_PREFIXES):
+            model, _, label = column.partition("_probability_")
+            raise DataError(
+                f"data.held_out has a column '{column}', the name under which the predictions table keeps what the "
+                f"{model} itself says; rename it. A recorded {model}'s probabilities belong in {model}.recorded, as "
+                f"probability_{label}"
             )
 
 

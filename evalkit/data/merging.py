@@ -1,4 +1,4 @@
-"""Required groups too small ever to pass, judged within their parent instead."""
+"""Required groups too small ever to pass: their parent is asked in their place."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class Merged:
 def merge_small(
     found: Sequence[Group], overall_margin: float | None, confidence: float, minimum_rows: int = 1
 ) -> Merged:
-    """Each required group that is too small is judged within the nearest parent that is not: the cross without its
-    last column, its last two …, and all rows for a single column.
+    """In the place of each required group that is too small, the nearest parent that is not must pass: the cross
+    without its last column, its last two …, and all rows for a single column.
 
     A parent with a claim of its own keeps its margin, and one too small for it is passed over. Any other gets the
     strictest margin of those judged within it: it is added at the end, or made required where it was only watched. A
-    merged group stays in its place with its rows and ``merged_into``, and is no longer required.
+    merged group stays in its place with its rows, its margin and ``merged_into``: it is no longer required, and is
+    still tested, since a few rows can show that it is broken though they can never show that it is not.
     """
     small = [
         group for group in found if group.required and group.n < rows_needed(group.margin, confidence, minimum_rows)

@@ -31,10 +31,15 @@ def queries_of(table: pd.DataFrame, column: str) -> Levels:
 
 
 def refuse_unrankable(relevance: NDArray[np.float64], queries: Levels, column: str) -> None:
-    """Raises DataError for queries in which no ranking is better than another: a single item, or none relevant."""
+    """Raises DataError for queries in which no ranking is better than another: a single item, none relevant, or all
+    as relevant as each other. Every model ranks those rightly, so that they would only thin out what it does wrong."""
     items = np.bincount(queries.codes, minlength=len(queries.names))
-    best = highest(relevance, queries)
-    for wrong, what in ((items < 2, "have a single item"), (best <= 0, "have no relevant item (relevance above 0)")):
+    best, worst = highest(relevance, queries), lowest(relevance, queries)
+    for wrong, what in (
+        (items < 2, "have a single item"),
+        (best <= 0, "have no relevant item (relevance above 0)"),
+        (best == worst, "have items of one relevance only"),
+    ):
         if wrong.any():
             first = queries.names[int(np.argmax(wrong))]
             raise DataError(

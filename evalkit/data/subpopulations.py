@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.data.binning import binned, quantiles
-from evalkit.data.dataset import OWN_COLUMNS
+from evalkit.data.dataset import is_own
 from evalkit.data.derived import derived_column
 from evalkit.data.group_policy import stated_for
 from evalkit.data.levels import Levels, levels_of, refuse_too_many
@@ -32,8 +32,8 @@ class Group:
     """One subpopulation: its name (``channel=tweet``), its rows [n], its margin, and whether it decides.
 
     ``margin`` is None where no accuracy is claimed. ``weight`` is its share of production traffic, in any unit.
-    ``merged_into`` names the group within which a too small one is judged. ``columns`` and ``values`` are the name's
-    parts.
+    ``merged_into`` names the group that must pass in the place of a too small one. ``columns`` and ``values`` are
+    the parts of the name.
     """
 
     name: str
@@ -146,22 +146,17 @@ def _levels(
 ) -> list[Levels]:
     own = [column for column in grouping.columns if column not in DERIVED]
     for column in own:
-        if _is_ours(column):
+        if is_own(column):
             raise DataError(
                 f"subpopulations: '{column}' is a name that the predictions table uses itself; rename the column"
             )
-    theirs = table.head(0)[[column for column in table.columns if not _is_ours(str(column))]]
+    theirs = table.head(0)[[column for column in table.columns if not is_own(str(column))]]
     require_columns(theirs, own, "data.held_out" if kind != RANKING else "data.held_out, the same in a whole query,")
     series = {column: table[column] for column in own}
     for column in grouping.columns:
         if column in DERIVED:
             series[column] = derived_column(table, column, columns, kind, labels)
     return [_levels_of(series[column], column, grouping) for column in grouping.columns]
-
-
-def _is_ours(column: str) -> bool:
-    """Whether the aligned table would hand out the models' answers under this name."""
-    return column in OWN_COLUMNS or column.startswith(("teacher_probability_", "student_probability_"))
 
 
 def _levels_of(series: pd.Series, column: str, grouping: Subpopulation) -> Levels:

@@ -14,6 +14,11 @@ from evalkit.errors import DataError
 NO_LABEL = -1
 CLASSIFICATION, MULTILABEL, RANKING, GENERATION = "classification", "multilabel", "ranking", "generation"
 Truth = NDArray[np.object_] | NDArray[np.float64]
+MOST_RELEVANT = 1e9
+LEAST_RELEVANT = 1e-9
+"""nDCG adds up relevances as they are. A million of 10⁹ are a sum of 10¹⁵, which a double still holds to the unit
+(2⁵³ ≈ 9 · 10¹⁵); those of 10³⁰⁸ overflow, and the smallest doubles lose their discount to rounding. What lies between
+is more than any graded scale or count needs, and nDCG is the same for relevances divided by one number."""
 
 
 def label_numbers(column: pd.Series, labels: tuple[str, ...], name: str) -> NDArray[np.int64]:
@@ -63,5 +68,13 @@ def _relevance(column: pd.Series, name: str) -> NDArray[np.float64]:
         what = "is missing" if np.isnan(relevance[first]) else f"holds {relevance[first]:g}"
         raise DataError(
             f"{name} {what} in row {first}; the relevance of an item is a number of at least 0 (0 = not relevant)"
+        )
+    extreme = (relevance > MOST_RELEVANT) | ((relevance > 0) & (relevance < LEAST_RELEVANT))
+    if extreme.any():
+        first = int(np.argmax(extreme))
+        raise DataError(
+            f"{name} holds {relevance[first]:g} in row {first}; a relevance is 0 or from {LEAST_RELEVANT:g} to "
+            f"{MOST_RELEVANT:g}, so that sums of it are exact. Divide or multiply all of them by one number, which "
+            "changes neither nDCG nor MRR"
         )
     return relevance

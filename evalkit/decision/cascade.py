@@ -29,15 +29,15 @@ class CascadeOffer:
     explanation: str
 
 
-def can_stand_in(offer: CascadeOffer, required: Sequence[Check], confidence: float) -> bool:
+def can_stand_in(offer: CascadeOffer, decisive: Sequence[Check], confidence: float) -> bool:
     """Whether the offer helps: nothing but the student's measured quality stands against a GO, and the cascade is
     shown to save what was asked for (anything at all, where no saving was)."""
-    short = [check for check in required if check.outcome is not CheckOutcome.PASSED]
+    short = [check for check in decisive if check.outcome is not CheckOutcome.PASSED]
     if not short or not all(_is_measured_quality_of_the_student(check) for check in short):
         return False
     if not 0.0 < offer.share_to_teacher < 1.0:
         return False
-    asked = [check.requirement.bound for check in required if check.requirement.measurement == REDUCTION]
+    asked = [check.requirement.bound for check in decisive if check.requirement.measurement == REDUCTION]
     saving = Requirement(
         measurement=REDUCTION,
         subpopulation=ALL_ROWS,

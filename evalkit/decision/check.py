@@ -26,11 +26,13 @@ beyond are planned by the normal approximation."""
 
 
 class CheckOutcome(StrEnum):
-    """What the evidence says of one claim."""
+    """What the evidence says of one claim. That of a merged group is left to another where it is not shown to be
+    broken."""
 
     PASSED = "passed"
     FAILED = "failed"
     OPEN = "open"
+    MERGED = "merged"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +55,11 @@ class Check:
         return self.requirement.is_quality
 
     @property
+    def decides(self) -> bool:
+        """Whether the verdict rests on it: it is required, or a merged group's and shown to be broken."""
+        return decides(self.requirement, self.outcome)
+
+    @property
     def tested_use_of_margin(self) -> float:
         """The unfavourable end; infinite where nothing was measured."""
         return math.inf if self.use_of_margin is None else self.use_of_margin.upper
@@ -64,10 +71,10 @@ def check_all(
     """One check a requirement, in their order. A measurement that is not there leaves its claim open."""
     claims = claims_of(requirements, measurements, confidence)
     p_values = p_broken(claims)
-    required = required_of(claims)
+    family = family_of(claims)
     outcomes = outcomes_of(claims, p_values, confidence)
     divisors = np.ones(len(claims), dtype=np.int64)
-    divisors[required] = holm_divisors(p_values[required])
+    divisors[family] = holm_divisors(p_values[family])
     checks = [_check(claim, outcome) for claim, outcome in zip(claims, outcomes, strict=True)]
     undecided = [index for index, check in enumerate(checks) if check.outcome is CheckOutcome.OPEN]
     undecided.sort(key=lambda index: -checks[index].tested_use_of_margin)
@@ -80,16 +87,26 @@ def check_all(
 
 def outcomes_of(claims: Sequence[Claim], p_values: NDArray[np.float64], confidence: float) -> tuple[CheckOutcome, ...]:
     """What the evidence says of each claim, and nothing more: a thousand claims take milliseconds."""
-    broken = broken_of(p_values, required_of(claims), confidence)
+    broken = broken_of(p_values, family_of(claims), confidence)
     return tuple(
-        CheckOutcome.FAILED if failed else CheckOutcome.PASSED if claim.is_inside else CheckOutcome.OPEN
-        for claim, failed in zip(claims, broken, strict=True)
+        CheckOutcome.FAILED if failed else _unbroken(claim) for claim, failed in zip(claims, broken, strict=True)
     )
 
 
-def required_of(claims: Sequence[Claim]) -> NDArray[np.bool_]:
-    """Which claims decide, [n]."""
-    return np.array([claim.requirement.required for claim in claims], dtype=np.bool_)
+def _unbroken(claim: Claim) -> CheckOutcome:
+    if claim.requirement.merged_into is not None:
+        return CheckOutcome.MERGED
+    return CheckOutcome.PASSED if claim.is_inside else CheckOutcome.OPEN
+
+
+def decides(requirement: Requirement, outcome: CheckOutcome) -> bool:
+    """Whether the verdict rests on a claim with this outcome."""
+    return requirement.required or (requirement.can_break and outcome is CheckOutcome.FAILED)
+
+
+def family_of(claims: Sequence[Claim]) -> NDArray[np.bool_]:
+    """Which claims a NO-GO may rest on, [n]."""
+    return np.array([claim.requirement.can_break for claim in claims], dtype=np.bool_)
 
 
 def _check(claim: Claim, outcome: CheckOutcome) -> Check:

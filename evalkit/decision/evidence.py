@@ -40,6 +40,11 @@ class Claim:
 
     @property
     def is_inside(self) -> bool:
+        """Whether the claim is shown: by the interval, and on as many rows as subpopulations.minimum_rows asks for."""
+        return self.is_bounded_inside and not self.requirement.rows_short
+
+    @property
+    def is_bounded_inside(self) -> bool:
         """Whether the end that faces the bar lies on the right side of it."""
         value = self.bounds
         if value is None:
@@ -47,6 +52,11 @@ class Claim:
         if self.requirement.direction is Direction.ABOVE:
             return value.lower > self.requirement.bound
         return value.upper < self.requirement.bound
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether it holds no GO open: it is shown, or another is asked in its place."""
+        return self.is_inside or self.requirement.merged_into is not None
 
 
 def claims_of(

@@ -1,8 +1,8 @@
-"""Which claims are shown to be broken: Holm over every required claim.
+"""Which claims are shown to be broken: Holm over every claim that a NO-GO may rest on.
 
 "Some claim is broken" is said falsely with probability at most α = 1 − confidence, however many claims there are.
-The family is fixed by the spec: every required claim belongs to it, and one that was not measured counts with a
-p-value of 1.
+The family is fixed by the spec: every required claim belongs to it, and every claim of a group that was merged into
+another; one that was not measured counts with a p-value of 1.
 
 Where rows are paired, the p-value is that of the score test on the four counts (Tango 1998 for a gap, Tang 2003
 for retention). Where only an interval is known (a metric, a latency, a cost), it is read off the interval, as in
@@ -73,10 +73,10 @@ def holm_divisors(p_values: FloatArray) -> NDArray[np.int64]:
     return divisors
 
 
-def broken_of(p_values: FloatArray, required: NDArray[np.bool_], confidence: float) -> NDArray[np.bool_]:
-    """Which claims [n] are shown to be broken. A watched claim is tested alone: it decides nothing."""
+def broken_of(p_values: FloatArray, family: NDArray[np.bool_], confidence: float) -> NDArray[np.bool_]:
+    """Which claims [n] are shown to be broken. One outside the ``family`` is tested alone: it decides nothing."""
     adjusted = p_values.copy()
-    adjusted[required] = holm(p_values[required])
+    adjusted[family] = holm(p_values[family])
     return np.asarray(adjusted <= 1.0 - confidence)
 
 

@@ -25,9 +25,9 @@ MOST_FURTHER = 1e9
 def further_needed(claim: Claim, confidence: float, divisor: int = 1) -> int | None:
     """Units to add, in ``counted_in``, that decide an open claim with 80 % chance if what was observed is true.
 
-    Inside the bar they show that the claim holds, at ``confidence``; beyond it they show that it is broken, for which
-    Holm divides the error by ``divisor``. By exact enumeration for a gap on counted rows. None where no feasible
-    number would, or where the evidence at hand must first be estimated otherwise.
+    Inside the bar they show that the claim holds, at ``confidence`` and on no fewer rows than its group needs; beyond
+    it they show that it is broken, for which Holm divides the error by ``divisor``. By exact enumeration for a gap on
+    counted rows. None where no feasible number would, or where the evidence at hand must first be estimated otherwise.
     """
     return _of_all_rows(claim, _further(claim, confidence, divisor, further_rows))
 
@@ -46,13 +46,21 @@ def _of_all_rows(claim: Claim, further: int | None) -> int | None:
 def _further(
     claim: Claim, confidence: float, divisor: int, rows: Callable[[PairedCounts, float, float], int | None]
 ) -> int | None:
-    value = None if claim.measurement is None else claim.measurement.value
+    value, short = None if claim.measurement is None else claim.measurement.value, claim.requirement.rows_short
     if isinstance(value, NotEstimable):
-        return None if value.n_needed is None else max(1, value.n_needed - value.n)
+        return None if value.n_needed is None else max(1, short, value.n_needed - value.n)
     if value is None or claim.unusable:
         return None
+    if _is_beyond(claim.requirement, value):
+        return _of_interval(claim, value, 1.0 - (1.0 - confidence) / divisor, rows)
+    further = _of_interval(claim, value, confidence, rows)
+    return None if further is None else max(short, further)
+
+
+def _of_interval(
+    claim: Claim, value: Interval, asked: float, rows: Callable[[PairedCounts, float, float], int | None]
+) -> int | None:
     counts, bound = counts_of(claim), claim.requirement.bound
-    asked = _asked(claim.requirement, value, confidence, divisor)
     if counts is not None and claim.requirement.measurement == RETENTION:
         return further_rows_retention(counts, bound, asked)
     if counts is not None and bound < 0:
@@ -71,9 +79,8 @@ def _rows_by_approximation(counts: PairedCounts, margin: float, confidence: floa
     return None if needed > MOST_FURTHER_ROWS else max(1, math.ceil(needed))
 
 
-def _asked(claim: Requirement, value: Interval, confidence: float, divisor: int) -> float:
-    is_beyond = value.point < claim.bound if claim.direction is Direction.ABOVE else value.point > claim.bound
-    return 1.0 - (1.0 - confidence) / divisor if is_beyond else confidence
+def _is_beyond(claim: Requirement, value: Interval) -> bool:
+    return value.point < claim.bound if claim.direction is Direction.ABOVE else value.point > claim.bound
 
 
 def further_by_width(value: Interval, bound: float, confidence: float, power: float = POWER) -> int | None:
@@ -97,5 +104,5 @@ def further_by_width(value: Interval, bound: float, confidence: float, power: fl
 def counted_in(claim: Requirement) -> str:
     """In which units more evidence for a claim is gathered."""
     if claim.is_quality or claim.measurement == AGREEMENT:
-        return "rows"
+        return claim.units
     return "seconds of saturated load" if claim.measurement == REDUCTION else "requests"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from evalkit.decision.evidence import Claim, claim_of
 from evalkit.decision.family import cells_of, counts_of, reach_towards_bar, times_reach
 from evalkit.decision.outcome import Outcome
-from evalkit.decision.requirement import TEACHER_ACCURACY, Direction, Requirement
+from evalkit.decision.requirement import ROWS, TEACHER_ACCURACY, Direction, Requirement
 from evalkit.decision.standing import Standing
 from evalkit.decision.use_of_margin import margin_of
 from evalkit.quality.paired_gap import GAP, RETENTION
@@ -38,6 +38,7 @@ class MarginChange:
     to_bound: float
     share: float
     outcome: Outcome
+    units: str = ROWS
 
 
 class _Way(IntEnum):
@@ -72,18 +73,18 @@ def smallest_margin_change(standing: Standing) -> MarginChange | None:
 
 
 def _targets(standing: Standing) -> Iterator[_Target]:
-    every = range(len(standing.claims))
     match standing.outcome:
         case Outcome.GO:
-            yield from _to_the_tested_end(standing, every, _Way.TIGHTER)
+            yield from _to_the_tested_end(standing, standing.required, _Way.TIGHTER)
+            yield from _to_where_it_breaks(standing, standing.merged, _Way.TIGHTER)
         case Outcome.NO_GO:
             enough = [int(index) for index in np.flatnonzero(standing.is_enough)]
             yield from _to_where_it_breaks(standing, enough if len(enough) == 1 else [], _Way.LOOSER)
         case Outcome.INCONCLUSIVE:
-            still_open = [int(index) for index in np.flatnonzero(~standing.is_inside)]
+            still_open = [int(index) for index in np.flatnonzero(~standing.lets_go)]
             is_only_one = len(still_open) == 1 and not standing.is_barred
             yield from _to_the_tested_end(standing, still_open if is_only_one else [], _Way.LOOSER)
-            yield from _to_where_it_breaks(standing, every, _Way.TIGHTER)
+            yield from _to_where_it_breaks(standing, range(len(standing.claims)), _Way.TIGHTER)
 
 
 def _to_the_tested_end(standing: Standing, indices: Iterable[int], way: _Way) -> Iterator[_Target]:
@@ -182,6 +183,7 @@ def _confirmed(standing: Standing, target: _Target) -> MarginChange | None:
                 to_bound=to_bound,
                 share=abs(to_bound - claim.requirement.bound) / allowed,
                 outcome=outcome_at(to_bound),
+                units=claim.requirement.units,
             )
     return None
 

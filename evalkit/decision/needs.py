@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalkit.decision.check import Check
+from evalkit.decision.requirement import QUERIES, ROWS
 from evalkit.decision.wording import name_of
 from evalkit.quality.discovery.discovered import FOUND
 from evalkit.quality.reweighted import WEIGHTED
 from evalkit.stats.measurement import ALL_ROWS
 
 MOST_NAMED = 5
-ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class Need:
     @property
     def place(self) -> str:
         """Where to gather them; nothing where any will do."""
-        if self.subpopulation == ALL_ROWS or self.counted_in != ROWS:
+        if self.subpopulation == ALL_ROWS or self.counted_in not in (ROWS, QUERIES):
             return ""
         if self.subpopulation.startswith(WEIGHTED):
             return f" across the groups of {self.subpopulation.removeprefix(WEIGHTED)}"

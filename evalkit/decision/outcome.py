@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 
-from evalkit.decision.check import CheckOutcome, outcomes_of
+from evalkit.decision.check import CheckOutcome, decides, outcomes_of
 from evalkit.decision.evidence import claims_of
 from evalkit.decision.family import p_broken
 from evalkit.decision.identity import indistinct
@@ -23,8 +23,9 @@ class Outcome(StrEnum):
 
 def outcome_of(requirements: Sequence[Requirement], measurements: Sequence[Measurement], confidence: float) -> Outcome:
     """The outcome alone, as ``decide`` gives it: for the many verdicts of a simulation."""
-    claims = [claim for claim in claims_of(requirements, measurements, confidence) if claim.requirement.required]
-    outcome = together(outcomes_of(claims, p_broken(claims), confidence))
+    claims = [claim for claim in claims_of(requirements, measurements, confidence) if claim.requirement.can_break]
+    outcomes = outcomes_of(claims, p_broken(claims), confidence)
+    outcome = together(each for claim, each in zip(claims, outcomes, strict=True) if decides(claim.requirement, each))
     is_one_model = outcome is Outcome.GO and indistinct(measurements) is not None
     return Outcome.INCONCLUSIVE if is_one_model else outcome
 

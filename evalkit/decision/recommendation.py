@@ -49,24 +49,24 @@ class Recommendation:
 
 
 def recommend(
-    required: Sequence[Check],
+    decisive: Sequence[Check],
     deciding: Check | None,
     findings: Sequence[Finding],
     confidence: float,
     cascade: CascadeOffer | None,
 ) -> Recommendation:
-    """What follows from the ``required`` checks, of which ``deciding`` decided. A cascade is recommended where one is
+    """What follows from the ``decisive`` checks, of which ``deciding`` decided. A cascade is recommended where one is
     offered and nothing but the student's quality stands against a GO; it never changes the outcome."""
     fired = [finding for finding in findings if finding.fired]
     if deciding is None:
         return Recommendation(action=Action.STATE_A_REQUIREMENT, reason="nothing was required, so nothing was shown")
     if deciding.outcome is CheckOutcome.PASSED:
         return _deploy(fired)
-    still_open = _worst_first([check for check in required if check.outcome is CheckOutcome.OPEN], deciding)
-    if cascade is not None and can_stand_in(cascade, required, confidence):
+    still_open = _worst_first([check for check in decisive if check.outcome is CheckOutcome.OPEN], deciding)
+    if cascade is not None and can_stand_in(cascade, decisive, confidence):
         return _cascade(cascade, deciding, still_open)
     if deciding.outcome is CheckOutcome.FAILED:
-        return _after_no_go([check for check in required if check.outcome is CheckOutcome.FAILED], deciding, fired)
+        return _after_no_go([check for check in decisive if check.outcome is CheckOutcome.FAILED], deciding, fired)
     return _gather(deciding, still_open)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from evalkit.cost.per_request import REDUCTION
@@ -20,6 +20,7 @@ METRIC_GAP = "student_minus_teacher_"
 STUDENT_P50 = "student_p50_ms"
 STUDENT_P99 = "student_p99_ms"
 SPEED_UP = "teacher_over_student_p50"
+ROWS, QUERIES = "rows", "queries"
 UNSPENT_ERROR = "unspent_error"
 """What the planned looks at a held-out set have left of 1 − confidence; nothing shows it where they are used up."""
 
@@ -33,9 +34,15 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """``measurement`` in ``subpopulation`` must lie ``direction`` ``bound``; only a required one decides.
+    """``measurement`` in ``subpopulation`` must lie ``direction`` ``bound``.
 
-    Raises ValueError for a bound that is no finite number: every measurement would lie on the right side of it.
+    A required claim holds a GO open until it is shown, and makes a NO-GO where it is shown to be broken. One that is
+    ``merged_into`` another subpopulation, which is asked in its place, can do the second alone. Any other is watched,
+    and decides nothing. ``rows_short`` are the rows that its group lacks of subpopulations.minimum_rows: with fewer,
+    it can be shown to be broken and not to hold.
+
+    Raises ValueError for a bound that is no finite number: every measurement would lie on the right side of it; and
+    for a claim that is required although another is asked in its place.
     """
 
     measurement: str
@@ -43,12 +50,26 @@ class Requirement:
     bound: float
     direction: Direction
     required: bool = True
+    merged_into: str | None = None
+    rows_short: int = 0
+    units: str = ROWS
+    """What answers are counted in: in ranking, queries."""
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.bound):
             raise ValueError(
                 f"the bound of {self.measurement} in {self.subpopulation} is {self.bound}; give a finite number"
             )
+        if self.required and self.merged_into is not None:
+            raise ValueError(
+                f"{self.measurement} in {self.subpopulation} is required and merged into {self.merged_into}; "
+                "set required to False"
+            )
+
+    @property
+    def can_break(self) -> bool:
+        """Whether a NO-GO may rest on it: it is required, or another is asked in its place."""
+        return self.required or self.merged_into is not None
 
     @property
     def is_quality(self) -> bool:
@@ -64,23 +85,29 @@ def requirements_of(
     discovery_required: bool = True,
     weighted: Sequence[str] = (),
     higher_is_better: Mapping[str, bool] | None = None,
+    minimum_rows: int = 1,
 ) -> tuple[Requirement, ...]:
     """Every claim that the spec makes, overall first.
 
     ``discovered`` names the subpopulations that the search confirmed, ``weighted`` the groupings whose groups have
-    weights, ``higher_is_better`` the direction of each metric that the spec names. A group that was merged into
-    another, or has no margin, makes no claim about its accuracy. Raises ValueError for a metric whose direction
-    is not given.
+    weights, ``higher_is_better`` the direction of each metric that the spec names. A group without a margin makes no
+    claim about its accuracy. The claims of one that was merged into another can still be shown to be broken, and so
+    can those of one with fewer than ``minimum_rows`` rows. Raises ValueError for a metric whose direction is not given.
     """
-    judged = [group for group in groups if group.merged_into is None]
     return (
         *_overall(bar, weighted),
         *(
             claim
             for metric in bar.quality.metrics
-            for claim in _metric_claims(metric, judged, _is_higher_better(metric.metric, higher_is_better or {}))
+            for claim in _metric_claims(
+                metric, groups, _is_higher_better(metric.metric, higher_is_better or {}), minimum_rows
+            )
         ),
-        *(_gap(group.name, group.margin, required=group.required) for group in judged if group.margin is not None),
+        *(
+            _of_group(_gap(group.name, group.margin), group, minimum_rows)
+            for group in groups
+            if group.margin is not None
+        ),
         *_discovered(discovered, bar.quality.subpopulation_margin, required=discovery_required),
         *_limits(bar),
     )
@@ -108,20 +135,27 @@ def _is_higher_better(metric: str, known: Mapping[str, bool]) -> bool:
     return known[metric]
 
 
-def _metric_claims(metric: MetricBar, groups: Sequence[Group], higher: bool) -> list[Requirement]:
-    asked = [(ALL_ROWS, metric.required)]
-    if metric.subpopulations:
-        asked += [(group.name, metric.required and group.required) for group in groups]
-    return [
-        Requirement(
-            measurement=f"{METRIC_GAP}{metric.metric}",
-            subpopulation=where,
-            bound=-metric.margin if higher else metric.margin,
-            direction=Direction.ABOVE if higher else Direction.BELOW,
-            required=required,
-        )
-        for where, required in asked
-    ]
+def _of_group(claim: Requirement, group: Group, minimum_rows: int) -> Requirement:
+    """A claim as the policy of its group has it: what is only watched itself decides in no group."""
+    required = claim.required and group.required
+    return replace(
+        claim,
+        subpopulation=group.name,
+        required=required,
+        merged_into=group.merged_into if claim.required else None,
+        rows_short=max(0, minimum_rows - group.n) if required else 0,
+    )
+
+
+def _metric_claims(metric: MetricBar, groups: Sequence[Group], higher: bool, minimum_rows: int) -> list[Requirement]:
+    overall = Requirement(
+        measurement=f"{METRIC_GAP}{metric.metric}",
+        subpopulation=ALL_ROWS,
+        bound=-metric.margin if higher else metric.margin,
+        direction=Direction.ABOVE if higher else Direction.BELOW,
+        required=metric.required,
+    )
+    return [overall, *(_of_group(overall, group, minimum_rows) for group in groups if metric.subpopulations)]
 
 
 def _discovered(names: Sequence[str], margin: float | None, *, required: bool) -> list[Requirement]:

@@ -15,6 +15,7 @@ from scipy.special import ndtr, ndtri
 from evalkit.decision.evidence import Claim, claim_of
 from evalkit.decision.family import cells_of, counts_of, score
 from evalkit.decision.outcome import Outcome
+from evalkit.decision.requirement import ROWS
 from evalkit.decision.standing import Standing
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.stats.interval import Interval
@@ -44,6 +45,7 @@ class RowFlips:
     teacher_right: int
     of_rows: int
     outcome: Outcome
+    units: str = ROWS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +73,18 @@ def fewest_row_flips(standing: Standing) -> RowFlips | None:
 
 
 def _flips(standing: Standing) -> Iterator[_Flip]:
-    every = range(len(standing.claims))
     match standing.outcome:
         case Outcome.GO:
-            yield from _search(standing, every, LOST, _no_longer_inside)
+            yield from _search(standing, standing.required, LOST, _no_longer_inside)
+            yield from _search(standing, standing.merged, LOST, _broken)
         case Outcome.NO_GO:
             enough = [int(index) for index in np.flatnonzero(standing.is_enough)]
             yield from _search(standing, enough if len(enough) == 1 else [], GAINED, _no_longer_broken)
         case Outcome.INCONCLUSIVE:
-            still_open = [int(index) for index in np.flatnonzero(~standing.is_inside)]
+            still_open = [int(index) for index in np.flatnonzero(~standing.lets_go)]
             if len(still_open) == 1 and not standing.is_barred:
                 yield from _search(standing, still_open, GAINED, _inside)
-            yield from _search(standing, every, LOST, _broken)
+            yield from _search(standing, range(len(standing.claims)), LOST, _broken)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,7 @@ def _confirmed(standing: Standing, flip: _Flip) -> RowFlips | None:
         teacher_right=taken if flip.moves[0] in TEACHER_RIGHT else flip.rows - taken,
         of_rows=counts.n,
         outcome=outcome,
+        units=claim.requirement.units,
     )
 
 

@@ -67,14 +67,14 @@ def _margin_sentence(change: MarginChange) -> str:
     return (
         f"{change.outcome} with {stated(change.measurement, change.to_bound)} instead of "
         f"{stated(change.measurement, change.from_bound)} as the bar of "
-        f"{name_of_measured(change.measurement, change.subpopulation)} ({100 * change.share:.3g} % of its margin), all "
-        "other claims held fixed."
+        f"{name_of_measured(change.measurement, change.subpopulation, change.units)} ({100 * change.share:.3g} % of "
+        "its margin), all other claims held fixed."
     )
 
 
 def _rows_sentence(flips: RowFlips) -> str:
     return (
-        f"{flips.outcome} had the student been {flips.student_is} on {flips.rows:,} more of the {flips.of_rows:,} rows "
-        f"behind {name_of_measured(flips.measurement, flips.subpopulation)} (the teacher is right on "
-        f"{flips.teacher_right:,} of them), all other claims held fixed."
+        f"{flips.outcome} had the student been {flips.student_is} on {flips.rows:,} more of the {flips.of_rows:,} "
+        f"{flips.units} behind {name_of_measured(flips.measurement, flips.subpopulation, flips.units)} (the teacher is "
+        f"right on {flips.teacher_right:,} of them), all other claims held fixed."
     )

@@ -1,4 +1,4 @@
-"""Where every required claim stands, so that one of them can be changed and the outcome read again."""
+"""Where every claim that may decide stands, so that one of them can be changed and the outcome read again."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from evalkit.decision.outcome import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The required claims [n] with their p-values [n] of being broken, and which are inside their bar [n].
+    """The required claims and those of merged groups [n] with their p-values [n] of being broken, and which of them
+    hold no GO open [n].
 
     ``is_barred`` says that no claim could make it a GO. Holm rejects some claim exactly where the smallest p-value
     times n is at most α, so that much of it decides the outcome.
@@ -23,7 +24,7 @@ class Standing:
 
     claims: tuple[Claim, ...]
     p_values: NDArray[np.float64]
-    is_inside: NDArray[np.bool_]
+    lets_go: NDArray[np.bool_]
     confidence: float
     is_barred: bool
 
@@ -38,34 +39,43 @@ class Standing:
         return np.asarray(self.p_values * len(self.claims) <= self.error)
 
     @property
+    def required(self) -> list[int]:
+        """The numbers of the claims that a GO needs."""
+        return [number for number, claim in enumerate(self.claims) if claim.requirement.required]
+
+    @property
+    def merged(self) -> list[int]:
+        """The numbers of the claims that can do nothing but break."""
+        return [number for number, claim in enumerate(self.claims) if not claim.requirement.required]
+
+    @property
     def outcome(self) -> Outcome:
         """The outcome as it is."""
-        return self._read(float(self.p_values.min(initial=1.0)), bool(self.is_inside.all()))
+        return self._read(float(self.p_values.min(initial=1.0)), bool(self.lets_go.all()))
 
     def but_for(self, index: int) -> Callable[[Claim], Outcome]:
         """The outcome with another claim in the place of ``index``, all others held fixed."""
         others_p = float(np.delete(self.p_values, index).min(initial=1.0))
-        others_inside = bool(np.delete(self.is_inside, index).all())
+        others_let_go = bool(np.delete(self.lets_go, index).all())
 
         def outcome(claim: Claim) -> Outcome:
-            return self._read(min(others_p, float(p_broken([claim])[0])), others_inside and claim.is_inside)
+            return self._read(min(others_p, float(p_broken([claim])[0])), others_let_go and claim.lets_go)
 
         return outcome
 
-    def _read(self, smallest_p: float, all_inside: bool) -> Outcome:
+    def _read(self, smallest_p: float, all_let_go: bool) -> Outcome:
         if self.claims and smallest_p * len(self.claims) <= self.error:
             return Outcome.NO_GO
-        is_go = bool(self.claims) and all_inside and not self.is_barred
-        return Outcome.GO if is_go else Outcome.INCONCLUSIVE
+        return Outcome.GO if all_let_go and not self.is_barred else Outcome.INCONCLUSIVE
 
 
 def standing_of(claims: Sequence[Claim], confidence: float, *, is_barred: bool) -> Standing:
-    """Where the required ones of ``claims`` stand."""
-    required = tuple(claim for claim in claims if claim.requirement.required)
+    """Where those of ``claims`` stand that may decide. Where none is required, no GO is possible."""
+    deciding = tuple(claim for claim in claims if claim.requirement.can_break)
     return Standing(
-        claims=required,
-        p_values=p_broken(required),
-        is_inside=np.array([claim.is_inside for claim in required], dtype=np.bool_),
+        claims=deciding,
+        p_values=p_broken(deciding),
+        lets_go=np.array([claim.lets_go for claim in deciding], dtype=np.bool_),
         confidence=confidence,
-        is_barred=is_barred,
+        is_barred=is_barred or not any(claim.requirement.required for claim in deciding),
     )

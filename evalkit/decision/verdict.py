@@ -46,8 +46,8 @@ def decide(
     cascade: CascadeOffer | None = None,
 ) -> Verdict:
     """GO when every required claim is shown (intersection–union, each at one-sided 1 − confidence); NO-GO when some
-    required claim is shown to be broken (Holm over all of them); INCONCLUSIVE otherwise, and always when nothing was
-    required or student and teacher cannot be told apart.
+    required claim, or one of a merged group, is shown to be broken (Holm over all of them); INCONCLUSIVE otherwise, and
+    always when nothing was required or student and teacher cannot be told apart.
 
     A ``cascade`` may be recommended beside the outcome and never changes it. Raises ValueError for a confidence
     outside (0.5, 1), at which no interval has ends that bound anything.
@@ -57,15 +57,15 @@ def decide(
     checks = check_all(requirements, measurements, confidence)
     same = _one_model(requirements, measurements, confidence)
     checks += () if same is None else (same,)
-    required = [check for check in checks if check.requirement.required]
-    outcome = together(check.outcome for check in required)
-    deciding = _binding(outcome, required)
+    decisive = [check for check in checks if check.decides]
+    outcome = together(check.outcome for check in decisive)
+    deciding = _binding(outcome, decisive)
     standing = standing_of(claims_of(requirements, measurements, confidence), confidence, is_barred=same is not None)
     return Verdict(
         outcome=outcome,
         checks=checks,
         deciding=deciding,
-        recommendation=recommend(required, deciding, findings, confidence, cascade),
+        recommendation=recommend(decisive, deciding, findings, confidence, cascade),
         stability=stability_of(standing),
     )
 
@@ -77,15 +77,15 @@ def _one_model(
     agreement = indistinct(measurements)
     if agreement is None or not any(each.required for each in requirements):
         return None
-    (check,) = check_all([DISTINCT], [agreement], confidence)
+    (check,) = check_all([dataclasses.replace(DISTINCT, units=requirements[0].units)], [agreement], confidence)
     return dataclasses.replace(check, outcome=CheckOutcome.OPEN, use_of_margin=None, further_needed=None)
 
 
-def _binding(outcome: Outcome, required: Sequence[Check]) -> Check | None:
+def _binding(outcome: Outcome, decisive: Sequence[Check]) -> Check | None:
     wanted = {
         Outcome.NO_GO: CheckOutcome.FAILED,
         Outcome.INCONCLUSIVE: CheckOutcome.OPEN,
         Outcome.GO: CheckOutcome.PASSED,
     }[outcome]
-    eligible = [check for check in required if check.outcome is wanted]
+    eligible = [check for check in decisive if check.outcome is wanted]
     return max(eligible, key=lambda check: check.tested_use_of_margin, default=None)

@@ -7,6 +7,7 @@ from evalkit.decision.evidence import Claim
 from evalkit.decision.identity import AGREEMENT
 from evalkit.decision.requirement import (
     METRIC_GAP,
+    ROWS,
     SPEED_UP,
     STUDENT_P50,
     STUDENT_P99,
@@ -39,15 +40,15 @@ def name_of(claim: Requirement) -> str:
     >>> name_of(Requirement(measurement=GAP, subpopulation="channel=tweet", bound=-0.05, direction=Direction.ABOVE))
     'accuracy gap on channel=tweet'
     """
-    return name_of_measured(claim.measurement, claim.subpopulation)
+    return name_of_measured(claim.measurement, claim.subpopulation, claim.units)
 
 
-def name_of_measured(measurement: str, subpopulation: str) -> str:
+def name_of_measured(measurement: str, subpopulation: str, units: str = ROWS) -> str:
     """What a measurement in a subpopulation is called, in words."""
     known = NAMES.get(measurement)
     if known is not None and subpopulation == ALL_ROWS:
         return known
-    return f"{known or _gap_name(measurement)} {place_of(subpopulation)}"
+    return f"{known or _gap_name(measurement)} {place_of(subpopulation, units)}"
 
 
 def stated(measurement: str, bound: float) -> str:
@@ -75,18 +76,20 @@ def _gap_name(measurement: str) -> str:
     return f"gap in {measurement.removeprefix(METRIC_GAP)}" if measurement.startswith(METRIC_GAP) else measurement
 
 
-def place_of(subpopulation: str) -> str:
-    """Where a claim is made, in words.
+def place_of(subpopulation: str, units: str = ROWS) -> str:
+    """Where a claim is made, in words; ``units`` is what is counted there.
 
     >>> place_of("all"), place_of("all, weighted by channel"), place_of("channel=tweet")
     ('over all rows', 'over all rows weighted by channel', 'on channel=tweet')
+    >>> place_of("all", "queries")
+    'over all queries'
     >>> place_of("found: @words=≥23")
     'on the discovered subpopulation @words=≥23'
     """
     if subpopulation == ALL_ROWS:
-        return "over all rows"
+        return f"over all {units}"
     if subpopulation.startswith(WEIGHTED):
-        return f"over all rows weighted by {subpopulation.removeprefix(WEIGHTED)}"
+        return f"over all {units} weighted by {subpopulation.removeprefix(WEIGHTED)}"
     if subpopulation.startswith(FOUND):
         return f"on the discovered subpopulation {subpopulation.removeprefix(FOUND)}"
     return f"on {subpopulation}"
@@ -103,6 +106,8 @@ def describe(claim: Claim) -> str:
     if not claim.is_readable:
         return f"{name_of(requirement)} could not be judged: {claim.unusable}"
     said = _sentence(requirement, measured.value)
+    if claim.is_bounded_inside and requirement.rows_short:
+        return f"{said}; but its group has {requirement.rows_short:,} {requirement.units} fewer than minimum_rows"
     return f"{said}; but {claim.unusable}" if claim.unusable else said
 
 
@@ -132,7 +137,10 @@ def _sentence(claim: Requirement, value: Interval) -> str:
         case name if name == REDUCTION:
             return f"a request is {value.lower:.2f} to {value.upper:.2f} × cheaper; required {bound:g} ×"
         case name if name == AGREEMENT:
-            return "student and teacher give the same answer on every row: nothing shows that two models were compared"
+            unit = "row" if claim.units == ROWS else "query"
+            return (
+                f"student and teacher give the same answer on every {unit}: nothing shows that two models were compared"
+            )
         case _:
             return (
                 f"{name_of(claim)} is between {_signed(value.lower)} and {_signed(value.upper)}; "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.data.weights import WeightedGrouping
 from evalkit.decision.requirement import Requirement
@@ -37,7 +37,8 @@ class ClaimPlan:
     its teacher could be shown (gaps only). ``power``
     is the chance that it is shown, ``rows_80`` and ``rows_90`` the rows for that chance, None where no number
     reaches it (or more than 10⁷). ``design_effect`` rows of a cluster count for one. ``answerable`` with 80 % power;
-    ``further_rows`` are to be added for that, 0 where it is there, None where no number gives it."""
+    ``further_rows`` are to be added for that, 0 where it is there, None where no number gives it, or where
+    ``too_few_clusters`` says why more rows of the same clusters do not."""
 
     measurement: str
     subpopulation: str
@@ -55,10 +56,29 @@ class ClaimPlan:
     design_effect: float
     answerable: bool
     further_rows: int | None
+    too_few_clusters: str | None = None
 
 
 def plan_claim(claim: Requirement, question: Question) -> ClaimPlan:
-    """Power and rows of a claim about a gap, plain or weighted, the retention, or the teacher's own accuracy."""
+    """Power and rows of a claim about a gap, plain or weighted, the retention, or the teacher's own accuracy.
+
+    Where the clusters are too few for an estimate there is no power.
+    """
+    planned, too_few = _plan_of_enough_clusters(claim, question), question.too_few_clusters(claim.subpopulation)
+    if too_few is None:
+        return planned
+    return replace(
+        planned,
+        power=0.0,
+        rows_80=None,
+        rows_90=None,
+        answerable=False,
+        further_rows=None,
+        too_few_clusters=too_few.reason,
+    )
+
+
+def _plan_of_enough_clusters(claim: Requirement, question: Question) -> ClaimPlan:
     if claim.subpopulation in question.weightings:
         return _weighted(claim, question, question.weightings[claim.subpopulation])
     if claim.measurement == GAP:

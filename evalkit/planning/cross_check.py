@@ -46,7 +46,7 @@ def _measured(claim: Requirement, tables: Sequence[KeptTable], rules: Rules) -> 
             name=claim.measurement,
             subpopulation=claim.subpopulation,
             unit="share of rows" if claim.measurement == GAP else "ratio",
-            value=value if each.n >= rules.minimum_rows else _too_few(each.n, rules.minimum_rows),
+            value=value if each.n else NotEstimable(reason="there are no rows", n=0, n_needed=1),
             evidence="simulated",
             counts=each,
         )
@@ -82,10 +82,6 @@ def _gaps(counts: Sequence[PairedCounts], level: float) -> list[Estimate]:
         )
         for each, low, high in zip(counts, lower.tolist(), upper.tolist(), strict=True)
     ]
-
-
-def _too_few(n: int, needed: int) -> NotEstimable:
-    return NotEstimable(reason=f"{n} rows are fewer than subpopulations.minimum_rows", n=n, n_needed=needed)
 
 
 def _shown(claim: Requirement) -> Measurement:

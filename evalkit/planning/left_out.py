@@ -42,13 +42,16 @@ def left_out(question: Question, spoken_of: Sequence[Requirement]) -> tuple[Left
 
 
 def _claim(claim: Requirement) -> LeftOut:
-    is_weighted = claim.subpopulation.startswith(WEIGHTED)
     return LeftOut(
-        name=claim.measurement,
-        subpopulation=claim.subpopulation,
-        required=claim.required,
-        reason=WEIGHTED_AVERAGE if is_weighted else REASONS.get(claim.measurement, OTHERWISE),
+        name=claim.measurement, subpopulation=claim.subpopulation, required=claim.required, reason=_reason(claim)
     )
+
+
+def _reason(claim: Requirement) -> str:
+    if claim.merged_into is not None:
+        return f"merged into {claim.merged_into}, which must pass in its place; it can only be shown to be broken"
+    is_weighted = claim.subpopulation.startswith(WEIGHTED)
+    return WEIGHTED_AVERAGE if is_weighted else REASONS.get(claim.measurement, OTHERWISE)
 
 
 def _group(group: Group) -> LeftOut:

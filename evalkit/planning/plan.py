@@ -132,6 +132,8 @@ def _too_weak(claims: Sequence[ClaimPlan]) -> tuple[str, ...]:
 def _remedy(claim: ClaimPlan) -> str:
     where = "over all rows" if claim.subpopulation == ALL_ROWS else f"in {claim.subpopulation}"
     begin = f"{claim.measurement} {where}: {claim.power:.0%} power on {claim.n:,} rows"
+    if claim.too_few_clusters is not None:
+        return f"{begin}, because {claim.too_few_clusters}; add rows of other clusters, or drop rows of the largest"
     if claim.further_rows is None:
         return f"{begin}, and no number of rows gives {ENOUGH_POWER:.0%} under these assumptions; widen the bar"
     return f"{begin}; add {claim.further_rows:,} rows ({claim.rows_80:,} give {ENOUGH_POWER:.0%}) or widen the bar"

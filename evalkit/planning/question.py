@@ -14,8 +14,10 @@ from evalkit.data.weights import WeightedGrouping
 from evalkit.decision.requirement import TEACHER_ACCURACY, Requirement
 from evalkit.planning.assumptions import Assumptions
 from evalkit.planning.rates import Observed, Rates, overall_rates, rates_of
+from evalkit.quality.design_effect import too_few_clusters
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.quality.reweighted import weighted_by
+from evalkit.stats.interval import NotEstimable
 from evalkit.stats.measurement import ALL_ROWS
 
 PLANNED = (GAP, RETENTION, TEACHER_ACCURACY)
@@ -60,6 +62,17 @@ class Question:
             return self.overall
         return rates_of(self.observed, self.members[subpopulation], self.overall)
 
+    def too_few_clusters(self, subpopulation: str) -> NotEstimable | None:
+        """Why the gate will say nothing of a subpopulation, whatever the answers, where its clusters are too few."""
+        weighting = self.weightings.get(subpopulation)
+        if self.clusters is None:
+            return None
+        if weighting is None:
+            return too_few_clusters(self.clusters[self.members[subpopulation]])
+        sizes = [group.n for group in weighting.groups]
+        weights = np.repeat(weighting.shares / np.maximum(sizes, 1), sizes)
+        return too_few_clusters(self.clusters[np.concatenate([group.rows for group in weighting.groups])], weights)
+
     def counted(self, names: Sequence[str]) -> tuple[Requirement, ...]:
         """The claims about one of these measurements on plain rows, none weighted, in their order."""
         return tuple(
@@ -67,15 +80,12 @@ class Question:
         )
 
     def planned(self) -> tuple[Requirement, ...]:
-        """Every claim whose power is known: those on plain rows, and gaps averaged with weights."""
+        """Every claim whose power is known: those on plain rows, and gaps averaged with weights. A claim of a merged
+        group need not pass, so its power is not asked."""
         return tuple(
             claim
             for claim in self.claims
             if claim.measurement in PLANNED
+            and claim.merged_into is None
             and (claim.subpopulation in self.members or claim.subpopulation in self.weightings)
         )
-
-    @property
-    def family(self) -> int:
-        """How many required claims Holm's method corrects for."""
-        return sum(claim.required for claim in self.claims)

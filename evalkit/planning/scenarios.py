@@ -89,11 +89,11 @@ def at_every_bar(setting: Setting) -> Scenario:
 
 
 def most_erring(setting: Setting, expected: Sequence[Rates]) -> tuple[int, ...]:
-    """The claims to put at their bar: all that have rows enough or, of more than 50, those whose own test errs most
-    by exact enumeration (claims about retention always), in the order of the spec. ``expected`` has each claim's
-    rates."""
+    """The claims to put at their bar: all that can pass or, of more than 50, those whose own test errs most by exact
+    enumeration (claims about retention always), in the order of the spec. ``expected`` has each claim's rates."""
     sizes = [int(setting.atoms.sizes[setting.atoms_of(claim)].sum()) for claim in setting.claims]
-    possible = [index for index, n in enumerate(sizes) if n >= setting.rules.minimum_rows]
+    can_pass = setting.rules.needed & setting.rules.has_rows & (np.array(sizes) > 0)
+    possible = [int(index) for index in np.flatnonzero(can_pass)]
     if len(possible) <= MOST_SCENARIOS:
         return tuple(possible)
     error = {index: _own_error(setting, index, sizes[index], expected[index]) for index in possible}
@@ -101,13 +101,15 @@ def most_erring(setting: Setting, expected: Sequence[Rates]) -> tuple[int, ...]:
 
 
 def true_sides(setting: Setting, scenario: Scenario, base: Scenario) -> tuple[bool, bool]:
-    """Whether a GO would be false (some claim is not above its bar) and whether a NO-GO would be (no claim is below
-    its bar). Exactly at a bar both are."""
+    """Whether a GO would be false (some claim that it needs is not above its bar) and whether a NO-GO would be (no
+    claim is below its bar). Exactly at a bar both are."""
     chances = base.chances.copy()
     chances[scenario.changed] = scenario.chances
     expected = setting.atoms.members @ (chances * setting.atoms.sizes[:, None])
-    above = [_true_excess(claim, expected[setting.rules.place[claim.subpopulation]]) for claim in setting.claims]
-    return min(above) <= ROUNDING, min(above) >= -ROUNDING
+    above = np.array(
+        [_true_excess(claim, expected[setting.rules.place[claim.subpopulation]]) for claim in setting.claims]
+    )
+    return bool(above[setting.rules.needed].min() <= ROUNDING), bool(above.min() >= -ROUNDING)
 
 
 def _everywhere(setting: Setting, truth: Truth, differences: Sequence[float]) -> Scenario:

@@ -128,8 +128,8 @@ def self_check(question: Question, simulations: int, seed: int, decided_again: i
 
 
 def _setting(question: Question) -> Setting:
-    claims = tuple(claim for claim in question.counted(SIMULATED) if claim.required)
-    if not claims:
+    claims = tuple(claim for claim in question.counted(SIMULATED) if claim.can_break)
+    if not any(claim.required for claim in claims):
         raise SpecError("no claim about accuracy or retention is required; there is nothing that a self-check can try")
     names = tuple(dict.fromkeys((ALL_ROWS, *(claim.subpopulation for claim in claims))))
     cut = atoms(question.rows, [question.members[name] for name in names])
@@ -139,8 +139,7 @@ def _setting(question: Question) -> Setting:
             claims=claims,
             place={name: number for number, name in enumerate(names)},
             confidence=question.confidence,
-            minimum_rows=question.minimum_rows,
-            others=tuple(claim for claim in question.claims if claim.required and claim not in claims),
+            others=tuple(claim for claim in question.claims if claim.can_break and claim not in claims),
         ),
         atoms=cut,
         rates=tuple(rates_of(question.observed, rows, overall) for rows in cut.rows),
@@ -214,7 +213,16 @@ def _notes(question: Question, setting: Setting, chosen: int) -> tuple[str, ...]
             f"{' …' if len(raised) > 3 else ''}): at their bar the student only loses rows and gains none"
         )
     if question.clusters is not None:
-        notes.append("rows that share a cluster are simulated as independent; the gate counts them for fewer")
+        notes.append(
+            "rows that share a cluster are simulated as independent: these rates hold for independent rows, and the "
+            "gate counts clustered ones for fewer"
+        )
+        refused = [claim.subpopulation for claim in setting.claims if question.too_few_clusters(claim.subpopulation)]
+        if refused:
+            notes.append(
+                f"in {len(refused)} claims the gate will refuse an estimate, because their clusters are too few "
+                f"({', '.join(refused[:3])}{' …' if len(refused) > 3 else ''})"
+            )
     return (*notes, *question.blocked)
 
 

@@ -24,19 +24,28 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """Required ``claims`` about gap and retention; ``place`` is a subpopulation's number among the groups. ``others``
-    are the required claims that are not simulated: they count as shown, and in Holm's family. A group with fewer than
-    ``minimum_rows`` rows has no evidence."""
+    """``claims`` about gap and retention that are required, or of merged groups; ``place`` is a subpopulation's number
+    among the groups. ``others`` are such claims that are not simulated: they are far inside their bars, and count in
+    Holm's family."""
 
     claims: tuple[Requirement, ...]
     place: Mapping[str, int]
     confidence: float
-    minimum_rows: int = 1
     others: tuple[Requirement, ...] = ()
 
     @property
     def family(self) -> int:
         return len(self.claims) + len(self.others)
+
+    @property
+    def needed(self) -> BoolArray:
+        """Which claims a GO needs, [claims]."""
+        return np.array([claim.required for claim in self.claims], dtype=np.bool_)
+
+    @property
+    def has_rows(self) -> BoolArray:
+        """Which claims' groups have as many rows as subpopulations.minimum_rows asks for, [claims]."""
+        return np.array([claim.rows_short == 0 for claim in self.claims], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +62,17 @@ def decide_all(rules: Rules, counts: IntArray) -> Decided:
     """Decides tables of ``counts`` [groups, tables, 4].
 
     A claim passes where its score statistic exceeds the normal quantile, which is where the bound of its interval
-    lies inside the bar. Holm's method rejects something exactly when the smallest p-value times the size of the
-    family is at most α, and one rejection makes NO-GO. A claim without evidence has p-value 1 and stays open.
+    lies inside the bar, if its group has rows enough. Holm's method rejects something exactly when the smallest
+    p-value times the size of the family is at most α, and one rejection makes NO-GO. A claim without evidence has
+    p-value 1 and stays open.
     """
     scores = _scores(rules, counts)
-    passed = scores > norm.ppf(rules.confidence)
+    passed = (scores > norm.ppf(rules.confidence)) & rules.has_rows[:, None]
     p_values = np.where(np.isnan(scores), 1.0, norm.cdf(scores))
     no_go = p_values.min(axis=0) * rules.family <= 1.0 - rules.confidence
-    return Decided(go=passed.all(axis=0) & ~no_go, no_go=no_go, passed=passed)
+    is_barred = any(claim.rows_short for claim in rules.others)
+    go = passed[rules.needed].all(axis=0) & ~no_go & (not is_barred)
+    return Decided(go=go, no_go=no_go, passed=passed)
 
 
 def _scores(rules: Rules, counts: IntArray) -> FloatArray:
@@ -71,9 +83,9 @@ def _scores(rules: Rules, counts: IntArray) -> FloatArray:
     is_gap = np.array([[claim.measurement == GAP] for claim in rules.claims])
     both, gained, lost, n = *(of_claim[..., cell] for cell in (BOTH, STUDENT_ONLY, TEACHER_ONLY)), of_claim.sum(axis=-1)
     scores = np.full(bounds.shape, np.nan)
-    known = (n >= rules.minimum_rows) & is_gap
+    known = (n > 0) & is_gap
     scores[known] = tango_z(gained[known], lost[known], n[known], bounds[known])
     # A teacher that is never right leaves nothing to retain.
-    known = (n >= rules.minimum_rows) & ~is_gap & (both + lost > 0)
+    known = ~is_gap & (both + lost > 0)
     scores[known] = tang_z(both[known], gained[known], lost[known], bounds[known])
     return scores

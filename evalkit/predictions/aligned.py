@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from evalkit.data.dataset import Rows
+from evalkit.data.dataset import Rows, is_own
 from evalkit.data.truth import CLASSIFICATION
 from evalkit.errors import InvalidComparison
 
@@ -34,8 +34,9 @@ class Answers:
 def aligned_table(rows: Rows, labels: tuple[str, ...], teacher: Answers, student: Answers) -> pd.DataFrame:
     """``row_id``, ``row_label``, ``teacher``, ``student`` and probabilities, then the held-out table's own columns.
 
-    A column of the held-out table gives way where it has one of those names. One whose values are of several types is
-    kept as text. Raises InvalidComparison where an answer is missing.
+    A column of the held-out table with a name that the predictions table or a grouping uses itself (``is_own``) is left
+    out, whether or not the models give what the name stands for. One whose values are of several types is kept as
+    text. Raises InvalidComparison where an answer is missing.
     """
     for name, answers in ((TEACHER, teacher), (STUDENT, student)):
         if len(answers.predicted) != len(rows):
@@ -52,7 +53,7 @@ def aligned_table(rows: Rows, labels: tuple[str, ...], teacher: Answers, student
         if answers.probabilities is not None:
             for index, label in enumerate(labels):
                 columns[f"{name}_probability_{label}"] = answers.probabilities[:, index]
-    own = rows.table.drop(columns=[name for name in columns if name in rows.table.columns])
+    own = rows.table[[name for name in rows.table.columns if not is_own(str(name))]]
     return pd.concat([pd.DataFrame(columns), _storable(own)], axis=1)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evalkit.data.subpopulations import Group
 from evalkit.predictions.aligned import STUDENT, TEACHER
-from evalkit.quality.design_effect import deflate, design_effect, design_effects
+from evalkit.quality.design_effect import deflate, design_effect, design_effects, too_few_clusters
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.paired_counts import PairedCounts
@@ -28,12 +28,14 @@ ROW_LABEL = "row_label"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Seen:
-    """What one group's rows say: their four counts, and the design effect of each quantity."""
+    """What one group's rows say: their four counts, the design effect of each quantity, and why its clusters are too
+    few where they are."""
 
     counts: PairedCounts
     gap_effect: float
     teacher_effect: float
     student_effect: float
+    too_few: NotEstimable | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +45,7 @@ class _Share:
     hits: int
     n: int
     effect: float
+    too_few: NotEstimable | None
 
     @property
     def observed(self) -> float:
@@ -61,9 +64,9 @@ def paired_measurements(
     """Gap and retention over all rows, then the gap and both accuracies of every group.
 
     ``level`` is the intervals' two-sided confidence. Where rows share a cluster, the effective number of
-    rows is n ÷ design effect (Rao & Scott 1992), and the methods say so. A group without rows is
-    NotEstimable. Rows are counted group by group; the intervals of all groups are then solved at once, so
-    that time and memory grow with rows and hardly with groups.
+    rows is n ÷ design effect (Rao & Scott 1992), and the methods say so. A group without rows, or of too few
+    clusters, is NotEstimable. Rows are counted group by group; the intervals of all groups are then solved at
+    once, so that time and memory grow with rows and hardly with groups.
     """
     student = right(table, STUDENT)
     teacher = right(table, TEACHER)
@@ -73,12 +76,14 @@ def paired_measurements(
     seen = [_seen(cells, clusters), *(_seen_in(cells, clusters, group.rows) for group in found)]
     gaps = _gaps(seen, level)
     teachers = _shares(
-        [_Share(hits=s.counts.teacher_right, n=s.counts.n, effect=s.teacher_effect) for s in seen], level
+        [_Share(hits=s.counts.teacher_right, n=s.counts.n, effect=s.teacher_effect, too_few=s.too_few) for s in seen],
+        level,
     )
     students = _shares(
-        [_Share(hits=s.counts.student_right, n=s.counts.n, effect=s.student_effect) for s in seen], level
+        [_Share(hits=s.counts.student_right, n=s.counts.n, effect=s.student_effect, too_few=s.too_few) for s in seen],
+        level,
     )
-    measured = [_retention(student, teacher, clusters, level)]
+    measured = [_retention(student, teacher, clusters, seen[0].too_few, level)]
     for name, (gap, counts), teacher_accuracy, student_accuracy in zip(names, gaps, teachers, students, strict=True):
         measured += [
             _measurement(GAP, name, gap, counts),
@@ -122,7 +127,12 @@ def accuracy(
     measured: str, name: str, hits: NDArray[np.bool_], clusters: NDArray[np.int64] | None, level: float
 ) -> Measurement:
     """A share of rows with its interval."""
-    share = _Share(hits=int(hits.sum()), n=len(hits), effect=design_effect(hits.astype(float), clusters))
+    share = _Share(
+        hits=int(hits.sum()),
+        n=len(hits),
+        effect=design_effect(hits.astype(float), clusters),
+        too_few=too_few_clusters(clusters),
+    )
     return _measurement(measured, name, _shares([share], level)[0])
 
 
@@ -134,10 +144,16 @@ def _seen(cells: NDArray[np.int64], clusters: NDArray[np.int64] | None) -> _Seen
     """``cells`` [n] are 2 · student right + teacher right."""
     counts = _counted(cells)
     if clusters is None:
-        return _Seen(counts=counts, gap_effect=1.0, teacher_effect=1.0, student_effect=1.0)
+        return _Seen(counts=counts, gap_effect=1.0, teacher_effect=1.0, student_effect=1.0, too_few=None)
     student, teacher = (cells // 2).astype(np.float64), (cells % 2).astype(np.float64)
     of_gap, of_teacher, of_student = design_effects((student - teacher, teacher, student), clusters)
-    return _Seen(counts=counts, gap_effect=of_gap, teacher_effect=of_teacher, student_effect=of_student)
+    return _Seen(
+        counts=counts,
+        gap_effect=of_gap,
+        teacher_effect=of_teacher,
+        student_effect=of_student,
+        too_few=too_few_clusters(clusters),
+    )
 
 
 def _counted(cells: NDArray[np.int64]) -> PairedCounts:
@@ -157,8 +173,9 @@ def _gaps(seen: Sequence[_Seen], level: float) -> list[tuple[Estimate, PairedCou
     )
     found: list[tuple[Estimate, PairedCounts]] = []
     for index, (each, counts) in enumerate(zip(seen, effective, strict=True)):
-        if counts.n == 0:
-            found.append((NotEstimable(reason="there are no rows", n=0, n_needed=1), counts))
+        missing = each.too_few or (None if counts.n else NotEstimable(reason="there are no rows", n=0, n_needed=1))
+        if missing is not None:
+            found.append((missing, counts))
             continue
         estimate = Interval(
             point=(counts.student_only - counts.teacher_only) / counts.n,
@@ -179,8 +196,9 @@ def _shares(shares: Sequence[_Share], level: float) -> list[Estimate]:
     lower, upper = proportion_bounds([hits for hits, _ in effective], [max(1, n) for _, n in effective], level)
     found: list[Estimate] = []
     for index, (share, (hits, n)) in enumerate(zip(shares, effective, strict=True)):
-        if n == 0:
-            found.append(NotEstimable(reason="there are no units", n=0, n_needed=1))
+        missing = share.too_few or (None if n else NotEstimable(reason="there are no units", n=0, n_needed=1))
+        if missing is not None:
+            found.append(missing)
             continue
         estimate = Interval(
             point=hits / n,
@@ -195,12 +213,16 @@ def _shares(shares: Sequence[_Share], level: float) -> list[Estimate]:
 
 
 def _retention(
-    student: NDArray[np.bool_], teacher: NDArray[np.bool_], clusters: NDArray[np.int64] | None, level: float
+    student: NDArray[np.bool_],
+    teacher: NDArray[np.bool_],
+    clusters: NDArray[np.int64] | None,
+    too_few: NotEstimable | None,
+    level: float,
 ) -> Measurement:
     ratio = student.mean() / teacher.mean() if teacher.any() else 1.0
     effect = design_effect(student.astype(float) - ratio * teacher.astype(float), clusters)
     counts = deflate(count_pairs(student, teacher), effect)
-    value = _of_all_rows(retention(counts, level), ratio, effect)
+    value = too_few or _of_all_rows(retention(counts, level), ratio, effect)
     return Measurement(
         name=RETENTION, subpopulation=ALL_ROWS, unit="ratio", value=value, evidence=EVIDENCE, counts=counts
     )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from evalkit.data.subpopulations import Group
 from evalkit.data.weights import WeightedGrouping, weighted_groupings
 from evalkit.predictions.aligned import STUDENT, TEACHER
-from evalkit.quality.design_effect import design_effect
+from evalkit.quality.design_effect import design_effect, too_few_clusters
 from evalkit.quality.paired_gap import EVIDENCE, GAP, right
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
@@ -39,8 +39,9 @@ def reweighted_measurements(
 
     ``level`` is the interval's two-sided confidence. Each group's rows count for as many as their design
     effect (Rao & Scott 1992) leaves; clusters that lie in several groups count for less again. There is no
-    estimate where a group with a share has no rows. The measurement has no ``counts``: no four counts of a
-    single sample say what a weighted average says, so its claim is decided on the bounds alone.
+    estimate where a group with a share has no rows, nor where too few clusters carry the average. The measurement
+    has no ``counts``: no four counts of a single sample say what a weighted average says, so its claim is decided
+    on the bounds alone.
     """
     groupings = weighted_groupings(found)
     if not groupings:
@@ -73,6 +74,9 @@ def _weighted_gap(grouping: WeightedGrouping, gain: Numbers, clusters: Numbers |
     effects = np.ones(len(members))
     if clusters is not None:
         numbers = [clusters[group.rows] for group, _ in members]
+        too_few = too_few_clusters(np.concatenate(numbers), np.repeat(shares / n, n.astype(np.int64)))
+        if too_few is not None:
+            return too_few
         within = [design_effect(each.astype(np.float64), number) for each, number in zip(own, numbers, strict=True)]
         effects = np.array(within) * _spanning_effect(own, gaps, shares / n, numbers)
     lower, upper = weighted_bounds(

@@ -64,8 +64,13 @@ class RunFolder:
 def claim(folder: RunFolder, spec: dict[str, Any], digest: str) -> dict[str, Any]:
     """Binds the folder to one spec, before anything is evaluated. Returns what is recorded there.
 
-    Raises RunFolderError where the folder answers another spec or holds something else.
+    Raises RunFolderError where the folder answers another spec, holds something else or cannot be written.
     """
+    with _writable(folder):
+        return _claimed(folder, spec, digest)
+
+
+def _claimed(folder: RunFolder, spec: dict[str, Any], digest: str) -> dict[str, Any]:
     _refuse_foreign(folder)
     folder.root.mkdir(parents=True, exist_ok=True)
     if folder.spec.is_file():
@@ -102,11 +107,25 @@ def _refuse_foreign(folder: RunFolder) -> None:
 
 
 @contextmanager
+def _writable(folder: RunFolder) -> Iterator[None]:
+    """Makes one line of what the system says against a run folder at its place."""
+    try:
+        yield
+    except OSError as error:
+        raise RunFolderError(
+            f"{folder.root} cannot be a run folder ({error.strerror or error}); give another --run folder"
+        ) from error
+
+
+@contextmanager
 def locked(folder: RunFolder) -> Iterator[None]:
-    """Holds the folder's lock; the kernel frees it when the process dies, however it dies."""
-    _refuse_foreign(folder)
-    folder.root.mkdir(parents=True, exist_ok=True)
-    with (folder.root / ".lock").open("a+") as file:
+    """Holds the folder's lock; the kernel frees it when the process dies, however it dies. Raises RunFolderError
+    where the folder is in use, holds something else or cannot be made or written."""
+    with _writable(folder):
+        _refuse_foreign(folder)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        opened = (folder.root / ".lock").open("a+")
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

@@ -79,7 +79,8 @@ def open_look(workspace: Path, question: Question, run: str, confidence: float, 
     """Counts this look, durably and before anything is judged, and says at which confidence it may be decided.
 
     ``run`` is the run folder's name, ``confidence`` the spec's. Safe when several runs open looks at once. Raises
-    RunFolderError for a damaged ledger, SpecError where earlier looks were under another plan or under none.
+    RunFolderError for a damaged ledger, SpecError where an earlier look was under another plan, or under one where
+    ``looks`` states none, or the other way round.
     """
     plan = plan_of(confidence, looks)
     with held(workspace) as file:
@@ -140,18 +141,22 @@ def confidence_of(number: int, confidence: float, plan: Plan | None) -> float | 
 
 
 def refuse_changed_plan(earlier: tuple[PastLook, ...], plan: Plan | None) -> None:
-    """Raises SpecError where ``plan`` is not that of every earlier look: its total error would then not be kept."""
-    if plan is None:
-        return
+    """Raises SpecError where ``plan`` is not that of every earlier look: its total error would then not be kept.
+
+    A spec that no longer states a plan is refused as one that states another. Where neither states one, looks are
+    counted only.
+    """
     for look in earlier:
+        if look.plan == plan:
+            continue
         if look.plan is None:
             raise SpecError(
                 f"requirements.looks plans {plan}, but look {look.number} at data.held_out was without a plan and "
                 "spent all of the error; hold out new rows, or remove requirements.looks (looks are then counted, not "
                 "corrected for)"
             )
-        if look.plan != plan:
-            raise SpecError(
-                f"requirements.looks plans {plan}, but look {look.number} at data.held_out was under the plan "
-                f"{look.plan}; a plan holds from the first look to the last: restore it, or hold out new rows"
-            )
+        raise SpecError(
+            f"requirements.looks {'is not stated' if plan is None else f'plans {plan}'}, but look {look.number} at "
+            f"data.held_out (run {look.run}) was under the plan {look.plan}; a plan holds from the first look to the "
+            "last: restore it, or hold out new rows"
+        )

@@ -55,7 +55,8 @@ class Columns(Section):
     text: Stated = "text"
     label: Stated = "label"
     cluster: Stated | None = None
-    """Rows of one user, document or template belong together."""
+    """Rows of one user, document or template belong together. Without one, rows of equal text do; `id` says that every
+    row stands for itself."""
     query: Stated | None = None
     """Needed for ranking: items of one query are ranked against each other."""
 

@@ -151,10 +151,11 @@ class Subpopulations(Section):
     by: tuple[Subpopulation, ...] = ()
     small: Literal["block", "inconclusive", "merge"] = "inconclusive"
     """What to do with a required group too small ever to pass at its margin: block (refuse to start), go on
-    knowing that it will be INCONCLUSIVE, or judge its rows within its parent (a cross without its last column; all
-    rows for a single column)."""
+    knowing that it will not be GO, or merge: its parent must pass in its place (a cross without its last column; all
+    rows for a single column). A group that is shown to be broken is NO-GO all the same."""
     minimum_rows: Annotated[int, Field(ge=1)] = 1
-    """Groups with fewer rows count as too small at any margin."""
+    """Groups with fewer rows count as too small at any margin: they cannot pass, and can still be shown to be
+    broken."""
 
     @field_validator("by")
     @classmethod

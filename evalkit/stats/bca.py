@@ -43,8 +43,10 @@ def bca_interval(
     level: float,
     n: int,
     method: str = "paired bootstrap",
+    counts: ArrayLike | None = None,
 ) -> Estimate:
-    """Two-sided BCa interval of ``level`` from ``replicates``, shape (B,), and leave-one-out values, shape (m,).
+    """Two-sided BCa interval of ``level`` from ``replicates``, shape (B,), and leave-one-out values, shape (m,), of
+    which each stands for as many units as ``counts``, shape (m,), says (1, if not given).
 
     Where BCa is undefined (every replicate on one side of the point, no acceleration from the
     jackknife) it is the percentile interval, and the result's ``method`` says so and why. Undefined
@@ -63,7 +65,7 @@ def bca_interval(
     >>> f"{mean.lower:.2f} {mean.point:.2f} {mean.upper:.2f}; {mean.method}"  # ± 1.96 · 2 / sqrt(400), about
     '9.66 9.84 10.01; bootstrap, BCa'
     """
-    skew, carrying = acceleration(jackknife), carrying_units(jackknife)
+    skew, carrying = acceleration(jackknife, counts), carrying_units(jackknife, counts)
     return interval_from_replicates(point, replicates, skew, level, n, method, carrying)
 
 

@@ -14,12 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.stats.bca import acceleration, bca_interval, carrying_units, interval_from_replicates, too_few_units
+from evalkit.stats.bca import bca_interval, too_few_units
 from evalkit.stats.interval import Estimate
 from evalkit.stats.preconditions import require_all, require_count, require_fraction
-from evalkit.stats.resampling import BLOCK_BYTES, resamples
-
-__all__ = ["bca_interval", "bootstrap_sums", "bootstrap_weights"]
+from evalkit.stats.resampling import resamples
 
 METHOD = "paired bootstrap"
 CLUSTER_METHOD = "paired cluster bootstrap"
@@ -65,55 +63,8 @@ def bootstrap_sums(
     point = float(_values(statistic, total[np.newaxis])[0])
     drawn = [_values(statistic, weights @ units) for weights in resamples(often, replicates, rng)]
     left_out = _values(statistic, total - units)
-    skew, carrying = acceleration(left_out, often), carrying_units(left_out, often)
-    return interval_from_replicates(point, np.concatenate(drawn), skew, level, n, _method(clusters), carrying)
-
-
-def bootstrap_weights(
-    n: int,
-    statistic: Callable[[FloatArray], FloatArray],
-    level: float,
-    rng: np.random.Generator,
-    *,
-    clusters: IntArray | None = None,
-    replicates: int = 2000,
-    jackknife_groups: int = 200,
-) -> Estimate:
-    """A statistic of row weights that is no function of sums, such as AUC, with its paired BCa interval.
-
-    ``statistic`` maps weights, shape (B, n), each how often a row is in a resample, to values, shape
-    (B,), NaN where undefined. The acceleration comes from a delete-a-group jackknife: units (rows, or
-    ``clusters``, shape (n,)) fall at random into ``jackknife_groups`` groups, one left out at a time.
-    ``n`` of the result counts units.
-
-    See ``bca_interval`` for the named fall-back and for what is not estimable.
-    Raises ``ValueError`` for a negative n, clusters of another shape, fewer than 2 groups and a level
-    outside (0, 1).
-
-    >>> score = np.random.default_rng(1).normal(size=300)
-    >>> def mean(weights):
-    ...     return weights @ score / weights.sum(axis=1)
-    >>> estimate = bootstrap_weights(300, mean, 0.90, np.random.default_rng(2), replicates=500)
-    >>> f"{estimate.lower:.2f} {estimate.point:.2f} {estimate.upper:.2f}; {estimate.method}"
-    '-0.19 -0.10 -0.01; paired bootstrap, BCa'
-    """
-    require_fraction("level", level)
-    require_count("n", n)
-    require_count("replicates", replicates, at_least=1)
-    require_count("jackknife_groups", jackknife_groups, at_least=2)
-    unit_of = np.arange(n) if clusters is None else _unit_numbers(clusters, n)
-    units = int(unit_of.max()) + 1 if n else 0
-    if units < 2:
-        return too_few_units(units)
-    point = float(_values(statistic, np.ones((1, n)))[0])
-    groups = rng.permutation(units) % min(jackknife_groups, units)
-    left_out = _without_each(groups[unit_of], statistic)
-    drawn = [
-        _values(statistic, weights if clusters is None else weights[:, unit_of])
-        for block in resamples(np.ones(units, dtype=np.int64), replicates, rng)
-        for weights in _in_blocks(block, n)
-    ]
-    return bca_interval(point, np.concatenate(drawn), left_out, level, units, _method(clusters))
+    method = METHOD if clusters is None else CLUSTER_METHOD
+    return bca_interval(point, np.concatenate(drawn), left_out, level, n, method, often)
 
 
 def _units(terms: FloatArray, counts: IntArray | None, clusters: IntArray | None) -> tuple[FloatArray, IntArray]:
@@ -129,7 +80,7 @@ def _units(terms: FloatArray, counts: IntArray | None, clusters: IntArray | None
     if clusters is None:
         return _distinct(rows) if counts is None else (rows, often)
     _require_one_a_row("clusters", np.asarray(clusters), present.size)
-    unit_of = _unit_numbers(np.asarray(clusters)[present], len(rows))
+    unit_of = np.unique(np.asarray(clusters)[present], return_inverse=True)[1]
     together = [np.bincount(unit_of, weights=often * column) for column in rows.T]
     return _distinct(np.stack(together, axis=1))
 
@@ -142,25 +93,6 @@ def _distinct(rows: FloatArray) -> tuple[FloatArray, IntArray]:
     return ordered[starts], np.diff(starts, append=len(rows)).astype(np.int64)
 
 
-def _unit_numbers(clusters: IntArray, n: int) -> IntArray:
-    """The clusters' numbers from 0 on, shape (n,), whatever they are called."""
-    given = np.asarray(clusters)
-    _require_one_a_row("clusters", given, n)
-    return np.unique(given, return_inverse=True)[1].astype(np.int64)
-
-
-def _without_each(group_of: IntArray, statistic: Callable[[FloatArray], FloatArray]) -> FloatArray:
-    """The statistic without each group in turn, shape (groups,); rows are in ``group_of``, shape (n,)."""
-    groups = np.arange(int(group_of.max()) + 1)[:, np.newaxis]
-    return np.concatenate([_values(statistic, (group_of != some) * 1.0) for some in _in_blocks(groups, group_of.size)])
-
-
-def _in_blocks(rows: NDArray[Any], width: int) -> list[NDArray[Any]]:
-    """``rows`` in pieces that stay within ``BLOCK_BYTES`` when each row is ``width`` numbers wide."""
-    block = max(1, BLOCK_BYTES // (8 * width))
-    return [rows[start : start + block] for start in range(0, len(rows), block)]
-
-
 def _values(statistic: Callable[[FloatArray], FloatArray], given: FloatArray) -> FloatArray:
     values = np.asarray(statistic(given), dtype=np.float64)
     if values.shape != given.shape[:1]:
@@ -171,7 +103,3 @@ def _values(statistic: Callable[[FloatArray], FloatArray], given: FloatArray) ->
 def _require_one_a_row(name: str, values: NDArray[Any], n: int) -> None:
     if values.shape != (n,):
         raise ValueError(f"{name} has shape {values.shape}; give one for each of the {n} rows")
-
-
-def _method(clusters: IntArray | None) -> str:
-    return METHOD if clusters is None else CLUSTER_METHOD

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from evalkit.data.dataset import EQUAL_TEXTS
 from evalkit.errors import InvalidComparison
 from evalkit.predictions.aligned import STUDENT, TEACHER, Answers, aligned_table, refuse_other_labels
 from evalkit.predictions.recorded import read_recorded
@@ -19,7 +20,7 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.models import ServableModel, every_core
 
-VERSION = 3
+VERSION = 4
 CHUNK_TEXTS = 512
 
 
@@ -35,11 +36,13 @@ class Side:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """The predictions stage, its table, and the same with one row a unit (in ranking, a query)."""
+    """The predictions stage, its table, and the same with one row a unit (in ranking, a query). ``cluster`` is the
+    column that says which rows belong together: the spec's or, without one, that of equal texts where there are any."""
 
     stage: StageResult
     table: pd.DataFrame
     units: pd.DataFrame
+    cluster: str | None
 
 
 def side(gate: Gate, role: str, model: ServableModel | None) -> Side:
@@ -92,8 +95,11 @@ def predict(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> Answere
         work,
     )
     table = pd.read_parquet(result.folder / "predictions.parquet")
+    cluster = gate.spec.data.columns.cluster
+    if inputs.text_clusters is not None:
+        cluster, table = EQUAL_TEXTS, table.assign(**{EQUAL_TEXTS: inputs.text_clusters})
     units = unit_table(table, gate.spec.task.kind, gate.spec.data.columns.query)
-    return Answered(stage=result, table=table, units=units)
+    return Answered(stage=result, table=table, units=units, cluster=cluster)
 
 
 def _answers(gate: Gate, inputs: Inputs, asked: Side, start: float, span: float) -> Answers:

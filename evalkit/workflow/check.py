@@ -16,7 +16,7 @@ from evalkit.workflow.answering import Side, predict, refuse_incomparable, side
 from evalkit.workflow.gate import Gate, Reporter
 from evalkit.workflow.grouping import grouping_of, refuse_small, refuse_unasked
 from evalkit.workflow.inputs import Inputs, check_inputs
-from evalkit.workflow.judging import judge, judge_cost, judge_quality, refuse_unknown_metrics
+from evalkit.workflow.judging import judge, judge_cost, judge_quality, refuse_unfit_metrics
 from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
 from evalkit.workflow.recording import put_together
 
@@ -43,7 +43,7 @@ def check(loaded: LoadedSpec, root: Path, reporter: Reporter) -> RunRecord:
 def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     spec = gate.spec
     refuse_same_source(gate)
-    refuse_unknown_metrics(gate)
+    refuse_unfit_metrics(gate)
     inputs, counted = check_inputs(gate)
     refuse_unasked(spec, inputs.groups)
 

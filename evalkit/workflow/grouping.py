@@ -27,11 +27,6 @@ class Grouping:
     overall_margin: float | None
     weighted: tuple[WeightedGrouping, ...]
 
-    @property
-    def below_minimum(self) -> dict[str, int]:
-        """The rows that each group with fewer than subpopulations.minimum_rows needs, by its name."""
-        return {each.name: each.rows_needed for each in self.too_small if each.reason == "minimum_rows"}
-
 
 def grouping_of(
     spec: GateSpec, units: pd.DataFrame, confidence: float, by: Sequence[Subpopulation] | None = None
@@ -102,4 +97,5 @@ def claims_of(spec: GateSpec, grouping: Grouping, discovered: Sequence[str] = ()
             each.metric: metric(each.metric, spec.task.kind, spec.task.labels).higher_is_better
             for each in quality.metrics
         },
+        minimum_rows=spec.subpopulations.minimum_rows,
     )

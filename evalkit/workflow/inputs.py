@@ -8,12 +8,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from evalkit.data.dataset import Rows, held_out_rows, held_out_units, training_rows
+from evalkit.data.equal_texts import repeats, text_numbers
 from evalkit.data.leakage import leakage, refuse_leakage
 from evalkit.data.reading import read_table, require_columns
 from evalkit.data.subpopulations import Group, Infeasible, groups_before_predictions, infeasible, refuse_infeasible
+from evalkit.data.truth import RANKING
 from evalkit.errors import DataError
 from evalkit.record.layout import write_json
 from evalkit.record.stages import file_digest
@@ -22,7 +26,7 @@ from evalkit.spec.loading import LoadedSpec
 from evalkit.stats.sample_size import feasibility_floor
 from evalkit.workflow.gate import Gate
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,17 @@ class Inputs:
         return held_out_units(self.held_out, self.loaded.spec.data.columns)
 
     @cached_property
+    def equal_texts(self) -> NDArray[np.int64] | None:
+        """Numbers rows of equal text alike [n]; None where no two are equal, and in ranking, whose items recur."""
+        rows = self.held_out
+        return None if rows.kind == RANKING else text_numbers(rows.texts)
+
+    @cached_property
+    def text_clusters(self) -> NDArray[np.int64] | None:
+        """The same where equal texts are the clusters: the spec does not say which rows belong together."""
+        return self.equal_texts if self.loaded.spec.data.columns.cluster is None else None
+
+    @cached_property
     def groups(self) -> tuple[Group, ...]:
         """The declared groups that are known before the models answer, as large as they are."""
         spec = self.loaded.spec
@@ -74,6 +89,9 @@ class Inputs:
 
     @cached_property
     def too_small(self) -> tuple[Infeasible, ...]:
+        """The groups too small to pass at any look. Which look this is, and so its own stricter confidence, depends on
+        the versions of both models, which are not known before they are made and have answered: groups that are too
+        small at that confidence alone are refused then (``evalkit.workflow.grouping.refuse_small``)."""
         spec = self.loaded.spec
         return infeasible(self.groups, spec.requirements.confidence, spec.subpopulations.minimum_rows)
 
@@ -133,6 +151,10 @@ def _checked(inputs: Inputs) -> dict[str, Any]:
         "units": len(inputs.units),
         "held_out_by_label": _by_label(held_out, spec.task.labels),
     }
+    if held_out.kind != RANKING:
+        cluster = spec.data.columns.cluster
+        stated = None if cluster is None else held_out.table[cluster]
+        counted["equal_texts"] = asdict(repeats(inputs.equal_texts, held_out.truth, stated))
     if train is not None:
         found = leakage(
             _asked(train, spec.data.columns, "data.train"), _asked(held_out, spec.data.columns, "data.held_out")

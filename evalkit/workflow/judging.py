@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from evalkit.cost.per_request import cost_measurements, usd_per_million
-from evalkit.decision.requirement import METRIC_GAP, UNSPENT_ERROR, Direction, Requirement
+from evalkit.data.truth import RANKING
+from evalkit.decision.requirement import QUERIES, ROWS, UNSPENT_ERROR, Direction, Requirement
 from evalkit.decision.verdict import Verdict, decide
 from evalkit.diagnosis.discovered import discovered_finding
 from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
@@ -22,6 +23,7 @@ from evalkit.quality.discovery.features import Task
 from evalkit.quality.fidelity import fidelity_measurements
 from evalkit.quality.metrics.answered import has_probabilities
 from evalkit.quality.metrics.catalogue import defaults, is_own, metric
+from evalkit.quality.metrics.idle_margin import refuse_idle_margin
 from evalkit.quality.metrics.measure import metric_measurements
 from evalkit.quality.paired_gap import paired_measurements
 from evalkit.quality.reweighted import reweighted_measurements
@@ -35,7 +37,7 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.grouping import Grouping, claims_of
 from evalkit.workflow.inputs import Inputs
 
-VERSION = 3
+VERSION = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +49,12 @@ class Judged:
     discovery: DiscoveryResult | None
 
 
-def refuse_unknown_metrics(gate: Gate) -> None:
-    """Raises SpecError for a metric that the task does not have, EvalkitError for a missing package: before
-    anything is trained."""
+def refuse_unfit_metrics(gate: Gate) -> None:
+    """Raises SpecError for a metric that the task does not have, one whose package is missing, and one whose margin
+    every student would keep: before anything is trained."""
     task = gate.spec.task
     for each in gate.spec.requirements.quality.metrics:
-        metric(each.metric, task.kind, task.labels)
+        refuse_idle_margin(metric(each.metric, task.kind, task.labels), each.margin)
 
 
 def judge_quality(gate: Gate, inputs: Inputs, answered: Answered, grouping: Grouping) -> Judged:
@@ -102,51 +104,39 @@ def _never_the_same(spec: GateSpec) -> str | None:
 
 def _measure(gate: Gate, answered: Answered, grouping: Grouping) -> tuple[Measurement, ...]:
     spec, level = gate.spec, gate.level
-    kind, labels, columns = spec.task.kind, spec.task.labels, spec.data.columns
+    kind, labels = spec.task.kind, spec.task.labels
     rng = np.random.default_rng(spec.seed)
     asked = spec.requirements.quality.metrics
     probabilities = any(has_probabilities(answered.table, labels, model) for model in (TEACHER, STUDENT))
     measured_names = dict.fromkeys((*(each.metric for each in asked), *defaults(kind, probabilities=probabilities)))
-    measured = (
-        *paired_measurements(answered.units, grouping.groups, columns.cluster, level),
-        *reweighted_measurements(answered.units, grouping.groups, columns.cluster, level),
+    return (
+        *paired_measurements(answered.units, grouping.groups, answered.cluster, level),
+        *reweighted_measurements(answered.units, grouping.groups, answered.cluster, level),
         *metric_measurements(
             answered.table,
             kind,
             labels,
             tuple(measured_names),
             grouping.groups,
-            columns.cluster,
-            columns.query,
+            answered.cluster,
+            spec.data.columns.query,
             level,
             rng,
             in_groups={each.metric for each in asked if each.subpopulations},
         ),
-        *fidelity_measurements(answered.units, kind, labels, columns.cluster, level, rng),
+        *fidelity_measurements(answered.units, kind, labels, answered.cluster, level, rng),
     )
-    fewest = grouping.below_minimum
-    return tuple(_withheld(each, fewest.get(each.subpopulation)) for each in measured)
-
-
-def _withheld(measured: Measurement, needed: int | None) -> Measurement:
-    """A gap on fewer rows than the spec's minimum_rows shows nothing, however it came out. ``needed`` is None where
-    there are enough."""
-    if needed is None or not measured.name.startswith(METRIC_GAP):
-        return measured
-    few = NotEstimable(
-        reason=f"subpopulations.minimum_rows asks for {needed} rows", n=measured.value.n, n_needed=needed
-    )
-    return replace(measured, value=few, counts=None)
 
 
 def _discover(gate: Gate, inputs: Inputs, answered: Answered, grouping: Grouping) -> DiscoveryResult | None:
     spec = gate.spec
     if spec.discovery is None:
         return None
+    columns = spec.data.columns.model_copy(update={"cluster": answered.cluster})
     return discover(
         answered.units,
         spec.discovery,
-        task=Task(columns=spec.data.columns, kind=spec.task.kind, labels=spec.task.labels),
+        task=Task(columns=columns, kind=spec.task.kind, labels=spec.task.labels),
         training_texts=None if inputs.train is None else inputs.train.texts,
         declared=grouping.groups,
         level=gate.level,
@@ -162,7 +152,7 @@ def _findings(
     grouping: Grouping,
 ) -> tuple[Finding, ...]:
     quality = gate.spec.requirements.quality
-    found = [hidden_degradation(measured, grouping.groups, quality.overall_margin, gate.confidence)]
+    found = [hidden_degradation(measured, grouping.groups, grouping.overall_margin, gate.confidence)]
     if discovery is not None:
         found.append(discovered_finding(discovery, quality.subpopulation_margin, gate.confidence))
     if inputs.production is not None:
@@ -194,4 +184,6 @@ def judge(gate: Gate, grouping: Grouping, look: Look, judged: Judged, measuremen
                 name=UNSPENT_ERROR, subpopulation=ALL_ROWS, unit="share", value=nothing, evidence="looks.jsonl"
             ),
         )
-    return decide(claims, measurements, judged.findings, gate.confidence)
+    units = QUERIES if gate.spec.task.kind == RANKING else ROWS
+    counted = tuple(replace(claim, units=units) for claim in claims)
+    return decide(counted, measurements, judged.findings, gate.confidence)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evalkit.data.dataset import held_out_units
+from evalkit.data.dataset import held_out_units, is_own
 from evalkit.data.derived import ROLES
 from evalkit.data.label_sets import SEPARATOR
 from evalkit.data.reading import require_columns
@@ -64,7 +64,9 @@ class Known:
             claims=claims_of(self.spec, self._grouping),
             groups=self._grouping.groups,
             rows=len(self.units),
-            clusters=None if cluster is None else pd.factorize(self.units[cluster], use_na_sentinel=False)[0],
+            clusters=self.inputs.text_clusters
+            if cluster is None
+            else pd.factorize(self.units[cluster], use_na_sentinel=False)[0],
             confidence=confidence,
             observed=self.observed,
             assumptions=assumptions,
@@ -98,7 +100,7 @@ class Known:
                 answers[role] = answers[there][[there]].rename(columns={there: role})
         base = pd.DataFrame({"row_id": rows.ids, "row_label": rows.truth})
         table = pd.concat([base, answers[TEACHER], answers[STUDENT]], axis=1)
-        own = rows.table.drop(columns=[name for name in table.columns if name in rows.table.columns])
+        own = rows.table[[name for name in rows.table.columns if not is_own(str(name))]]
         return unit_table(pd.concat([table, own], axis=1), self.spec.task.kind, columns.query)
 
     @cached_property
@@ -129,6 +131,11 @@ class Known:
             if role not in self._roles and self._recorded(role) is not None
         ]
         notes += [_unknown(each) for each in self._not_yet if not each.requires_something]
+        if self.inputs.text_clusters is not None:
+            notes.append(
+                "rows of equal text count as one cluster, since data.columns.cluster does not say which rows belong "
+                "together"
+            )
         if spec.discovery is not None:
             notes.append("subpopulations that the search may find are not planned: nobody knows them yet")
         if spec.load is not None and spec.requirements.latency.p99_ms is not None:
@@ -192,7 +199,7 @@ class Known:
         """The one-sided confidence of the next look at the held-out set, and why there may be no more."""
         bar = self.spec.requirements
         planned = plan_of(bar.confidence, bar.looks)
-        past = looks_at(self.workspace, self.held_out_digest) if planned else ()
+        past = looks_at(self.workspace, self.held_out_digest)
         refuse_changed_plan(past, planned)
         granted = confidence_of(len(past) + 1, bar.confidence, planned)
         if granted is not None:

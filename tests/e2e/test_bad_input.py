@@ -111,6 +111,24 @@ def test_a_run_folder_of_another_spec_is_refused_and_left_as_it_is(evalkit, reco
     assert (gate.parent / "here" / "verdict.json").read_bytes() == before
 
 
+@pytest.mark.parametrize("place", ["/dev/null/run", "/sys/run", "gate.yaml/run", "gate.yaml"])
+def test_a_place_where_no_run_folder_can_be_is_refused_in_one_line(evalkit, recorded, place):
+    gate = recorded(retention=0.96, teacher_usd=800, student_usd=100)
+    done = evalkit("check", gate.name, "--run", place, cwd=gate.parent)
+    assert done.returncode == 2
+    (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
+    assert error.endswith("give another --run folder")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_plan_that_cannot_be_written_is_refused_in_one_line(evalkit, recorded):
+    gate = recorded(retention=0.96, teacher_usd=800, student_usd=100)
+    done = evalkit("plan", gate.name, "--output", "gate.yaml/plan.json", cwd=gate.parent)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: the plan cannot be written to gate.yaml/plan.json (")
+    assert done.stderr.endswith("; give another --output\n")
+
+
 def test_a_folder_with_other_things_in_it_is_refused(evalkit, recorded):
     gate = recorded(retention=0.96, teacher_usd=800, student_usd=100)
     done = evalkit("check", gate.name, "--run", ".", cwd=gate.parent)

@@ -50,7 +50,7 @@ UNMEASURED: dict[str, tuple[Spoil, dict[str, Any], tuple[str, str], str]] = {
         ),
         metric("auc:yes"),
         (f"{GAP}auc:yes", "all"),
-        NO_SPREAD,
+        "both models give the same on every unit, so the gap has no spread",
     ),
     "a metric of probabilities without any": (
         lambda tables: replace(tables, student=tables.student[["id", "prediction"]]),
@@ -199,6 +199,7 @@ def test_a_missing_optional_package_is_named_with_what_to_install(evalkit, tmp_p
     (error,) = (line for line in done.stderr.splitlines() if line.startswith("error: "))
     assert "metric chrf needs the package sacrebleu, which is not installed" in error
     assert "pip install 'evalkit-gate[generation]'" in error
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.glob("runs/*/verdict.json"))
     # What needs no such package is measured without it.

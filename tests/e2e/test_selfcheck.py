@@ -55,6 +55,19 @@ def test_a_promise_that_is_not_kept_is_exit_code_3(evalkit, recorded):
     assert at_bar["go"]["point"] == pytest.approx(0.99**100, abs=0.04)
 
 
+def test_an_early_planned_look_that_may_spend_next_to_nothing_is_said_and_not_shown_as_no_error(evalkit, recorded):
+    gate = recorded(
+        retention=0.96,
+        teacher_usd=800,
+        student_usd=100,
+        rows=3000,
+        requirements={"confidence": 0.99, "looks": {"planned": 100, "spending": "obrien_fleming"}},
+    )
+    done = evalkit("selfcheck", gate.name, "--simulations", "200", cwd=gate.parent)
+    assert done.returncode == 0, done.stderr
+    assert "promised at most 1e-14 %, allowed 2e-14 %" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize(("option", "value"), [("--simulations", "10"), ("--seed", "-1"), ("--discordance", "2")])
 def test_options_out_of_range_are_usage_errors(evalkit, recorded, option, value):
     gate = recorded(retention=0.96, teacher_usd=800, student_usd=100, rows=300)

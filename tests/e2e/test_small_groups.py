@@ -88,7 +88,7 @@ def test_small_groups_leave_the_verdict_open_and_are_all_listed(evalkit, project
     assert_the_reports_list_every_group(project / "runs" / "open", groups)
 
 
-def test_merged_groups_are_judged_within_their_parent_and_are_all_listed(evalkit, project):
+def test_the_parents_of_merged_groups_must_pass_in_their_place_and_all_are_listed(evalkit, project):
     spec = {**SPEC, "subpopulations": SPEC["subpopulations"] | {"small": "merge"}}
     gate = write_gate(project, **spec)
     done = evalkit("check", gate, "--run", project / "runs" / "merged", "--json", cwd=project)
@@ -105,11 +105,23 @@ def test_merged_groups_are_judged_within_their_parent_and_are_all_listed(evalkit
         "language=en, channel=(missing)": "language=en",
         "age=≥60": "all",
     }
-    judged = {each["requirement"]["subpopulation"] for each in json.loads(done.stdout)["checks"]}
-    assert {"language=de", "language=en"} <= judged, "a parent that nobody declared carries the claim"
+    judged = {each["requirement"]["subpopulation"]: each["outcome"] for each in json.loads(done.stdout)["checks"]}
+    assert judged["language=de"] == judged["language=en"] == "passed", "a parent that nobody declared carries the claim"
     assert groups["language=de"]["n"] == groups["language=en"]["n"] == 1_200
-    assert "channel=fax" not in judged
+    merged = {name for name, group in groups.items() if group["merged_into"]}
+    assert {name for name, outcome in judged.items() if outcome == "merged"} == merged
     assert_the_reports_list_every_group(project / "runs" / "merged", groups)
+
+
+def test_a_merged_group_that_is_lost_is_no_go_and_the_terminal_says_of_whom(evalkit, tmp_path):
+    channel = np.where(np.arange(2_400) < 30, "fax", tables().held_out["channel"])
+    lost = tables().with_columns(channel=channel).losing(channel == "fax", 1.0)
+    spec = {**SPEC, "subpopulations": SPEC["subpopulations"] | {"small": "merge"}}
+    gate = write_project(tmp_path, lost, **spec)
+    done = evalkit("check", gate, "--run", tmp_path / "runs" / "lost", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "[merged into language=de]" in done.stdout
+    assert "1 more merged (all of them are in the report)" in done.stdout
 
 
 def test_block_stops_before_anything_is_answered(evalkit, project):

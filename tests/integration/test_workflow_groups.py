@@ -13,7 +13,7 @@ from evalkit.decision.check import CheckOutcome
 from evalkit.decision.verdict import Outcome
 from evalkit.errors import DataError
 from evalkit.record.run_record import RunRecord
-from evalkit.stats.interval import Interval, NotEstimable
+from evalkit.stats.interval import Interval
 from tests.recorded_projects import Tables, binary, record_of, with_probabilities, write_gate, write_project
 
 TASK = {"labels": ["no", "yes"]}
@@ -86,7 +86,7 @@ def test_every_way_of_grouping_holds_each_row_exactly_once(tmp_path):
     assert gaps == {"all", *found}, "what is listed is measured"
 
 
-def test_a_group_too_few_for_minimum_rows_shows_nothing_however_good_it_is(tmp_path):
+def test_a_group_too_few_for_minimum_rows_cannot_pass_however_good_it_is(tmp_path):
     gate = write_project(
         tmp_path, binary(2_000), task=TASK, subpopulations=by("channel"), requirements={"quality": {"retention": 0.9}}
     )
@@ -96,17 +96,60 @@ def test_a_group_too_few_for_minimum_rows_shows_nothing_however_good_it_is(tmp_p
     few = [name for name, n in sizes(record).items() if n < 668]
     assert 0 < len(few) < 3
     assert record.verdict.outcome is Outcome.INCONCLUSIVE
-    for name in sizes(record):
-        assert isinstance(value_of(record, name), NotEstimable if name in few else Interval)
-    assert value_of(record, few[0]).n_needed == 668
+    for name, n in sizes(record).items():
+        check = check_of(record, name)
+        assert check.outcome is (CheckOutcome.OPEN if name in few else CheckOutcome.PASSED)
+        assert (check.requirement.rows_short, isinstance(value_of(record, name), Interval)) == (max(0, 668 - n), True)
+        assert name not in few or check.further_needed == 668 - n
     assert {each.name: each.reason for each in record.too_small} == dict.fromkeys(few, "minimum_rows")
     write_gate(tmp_path, task=TASK, subpopulations=by("channel", minimum_rows=668, small="merge"))
     merged = record_of(gate, "merged")
     assert merged.verdict.outcome is Outcome.GO
     assert {group.name for group in merged.groups if group.merged_into == "all"} == set(few)
+    assert {check_of(merged, name).outcome for name in few} == {CheckOutcome.MERGED}
     write_gate(tmp_path, task=TASK, subpopulations=by("channel", minimum_rows=668, small="block"))
     with pytest.raises(DataError, match=r"lower subpopulations\.minimum_rows"):
         record_of(gate, "blocked")
+
+
+def test_a_group_that_is_plainly_lost_is_no_go_on_however_few_rows(tmp_path):
+    """31 of 31 rows: too few to pass, for the margin and for the minimum alike, and enough to fail."""
+    channel = np.where(np.arange(1_500) < 31, "fax", "web")
+    tables = binary(1_500).with_columns(channel=channel).losing(channel == "fax", 1.0)
+    quality = {"overall_margin": None, "retention": None}
+    gate = write_project(tmp_path, tables, task=TASK, requirements={"quality": quality})
+    for small in ("inconclusive", "merge"):
+        for fewest in (1, 500, 1_501):
+            subpopulations = by("channel", small=small, minimum_rows=fewest)
+            write_gate(tmp_path, task=TASK, requirements={"quality": quality}, subpopulations=subpopulations)
+            record = record_of(gate, f"{small} {fewest}")
+            assert record.verdict.outcome is Outcome.NO_GO
+            assert record.verdict.deciding.requirement.subpopulation == "channel=fax"
+            assert check_of(record, "channel=fax").outcome is CheckOutcome.FAILED
+            assert {each.subpopulation for each in record.examples} == {"channel=fax"}
+            if small == "merge":
+                (finding,) = record.findings
+                assert finding.fired
+                assert finding.measurement.subpopulation == "channel=fax"
+
+
+def test_a_metric_of_a_group_that_is_merged_can_fail_too(tmp_path):
+    channel = np.where(np.arange(1_500) < 60, "fax", "web")
+    lost = (channel == "fax") & (np.arange(1_500) % 10 > 0)
+    tables = binary(1_500).with_columns(channel=channel).losing(lost, 1.0)
+    metric = {"metric": "macro_f1", "margin": 0.1, "subpopulations": True}
+    quality = {"overall_margin": None, "subpopulation_margin": None, "retention": None, "metrics": [metric]}
+    gate = write_project(
+        tmp_path,
+        tables,
+        task=TASK,
+        requirements={"quality": quality},
+        subpopulations=by("channel", small="merge", minimum_rows=100),
+    )
+    record = record_of(gate)
+    (fax,) = (check for check in record.verdict.checks if check.requirement.subpopulation == "channel=fax")
+    assert (fax.requirement.merged_into, fax.outcome) == ("all", CheckOutcome.FAILED)
+    assert record.verdict.outcome is Outcome.NO_GO
 
 
 def bad_on_the_web(rows: int = 3_000, web: float = 0.15) -> Tables:

@@ -1,110 +1,159 @@
-"""Whatever arrives when, in whatever size, and whatever fails: no request sees another's rows."""
+"""Whatever arrives, leaves and fails, in whatever order: every request gets its own answer, once."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.batching import Batcher, Draining, QueueFull
+from serving.batching import Batcher, BatchingRules, Draining, QueueFull
+from serving.engine import Engine
+from serving.errors import InferenceError
+from serving.parts import BatchLimits, ClientGone, DeadlinePassed
+from serving.provider import Provider
+from serving.tokens import EncodedText
 
 
 @dataclass(frozen=True)
-class Arrival:
-    pause_ms: int
-    rows: int
-    fails: bool
-    cancelled: bool
+class Text:
+    """A row of so many tokens; ``poison`` fails every batch that it is in."""
+
+    number: int
+    tokens: int
+    poison: bool
 
 
-class PoisonError(Exception):
-    pass
+@dataclass(frozen=True)
+class Request:
+    rows: tuple[Text, ...]
+    turns_before: int
+    fate: str
 
 
-ARRIVALS = st.lists(
-    st.builds(
-        Arrival,
-        pause_ms=st.sampled_from([0, 0, 0, 1, 2]),
-        rows=st.integers(1, 9),
-        fails=st.sampled_from([False, False, False, True]),
-        cancelled=st.sampled_from([False, False, False, True]),
-    ),
-    max_size=20,
+def compute(rows: list[Text]) -> np.ndarray:
+    if any(row.poison for row in rows):
+        raise InferenceError("poison")
+    return np.array([[row.number, row.tokens] for row in rows])
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> list[Request]:
+    number = iter(range(1_000_000))
+    text = st.builds(
+        Text,
+        number=st.builds(lambda: next(number)),
+        tokens=st.integers(1, 60),
+        poison=st.sampled_from([False] * 12 + [True]),
+    )
+    request = st.builds(
+        Request,
+        rows=st.lists(text, min_size=1, max_size=9).map(tuple),
+        turns_before=st.integers(0, 3),
+        fate=st.sampled_from(["waits"] * 6 + ["leaves", "is late", "is cancelled"]),
+    )
+    return draw(st.lists(request, min_size=1, max_size=25))
+
+
+WHY: dict[str, type[Exception]] = {"leaves": ClientGone, "is late": DeadlinePassed}
+
+rules = st.builds(
+    BatchingRules,
+    limits=st.builds(BatchLimits, rows=st.integers(1, 8), tokens=st.integers(1, 300), padding=st.floats(0, 1)),
+    queue_rows=st.integers(9, 60),
+    max_delay_s=st.sampled_from([0.0, 0.002]),
+    spare_core=st.booleans(),
 )
 
 
-class Squares:
-    """[row, row²] for each row; a batch with a negative row fails whole. Remembers what it computed."""
+@settings(deadline=None, max_examples=150)
+@given(requests(), rules, st.sampled_from([0.0, 0.001]))
+def test_every_request_gets_its_own_rows_back_or_its_own_failure(arrivals, rules, compute_s):
+    seen: list[list[Text]] = []
 
-    def __init__(self, compute_ms: int) -> None:
-        self._compute_ms = compute_ms
-        self.batches: list[list[int]] = []
+    def recorded(rows: list[Text]) -> np.ndarray:
+        seen.append(rows)
+        time.sleep(compute_s)
+        return compute(rows)
 
-    def __call__(self, rows: list[int]) -> np.ndarray:
-        self.batches.append(list(rows))
-        time.sleep(self._compute_ms / 1000)
-        if min(rows) < 0:
-            raise PoisonError(min(rows))
-        return np.array([[row, row * row] for row in rows])
+    async def ask(batcher: Batcher[Text], request: Request) -> object:
+        deadline = asyncio.get_running_loop().time() - 1 if request.fate == "is late" else None
+        gone = (lambda: True) if request.fate == "leaves" else None
+        return await batcher.submit(request.rows, deadline=deadline, gone=gone)
 
-
-def rows_of(index: int, arrival: Arrival) -> list[int]:
-    """Rows that no other request has; the middle one is negative where the request must fail."""
-    rows = [index * 100 + offset + 1 for offset in range(arrival.rows)]
-    if arrival.fails:
-        rows[arrival.rows // 2] *= -1
-    return rows
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    arrivals=ARRIVALS,
-    max_batch_rows=st.integers(1, 6),
-    queue_limit_rows=st.integers(9, 30),
-    compute_ms=st.sampled_from([0, 1]),
-)
-def test_every_request_gets_its_own_rows_or_its_own_error(
-    arrivals: list[Arrival], max_batch_rows: int, queue_limit_rows: int, compute_ms: int
-) -> None:
-    compute = Squares(compute_ms)
-
-    async def scenario() -> list[np.ndarray | BaseException]:
-        batcher: Batcher[int] = Batcher(compute, max_batch_rows, queue_limit_rows)
+    async def body() -> list[object]:
+        batcher: Batcher[Text] = Batcher(recorded, rules, tokens_of=lambda row: row.tokens)
         tasks = []
-        for index, arrival in enumerate(arrivals):
-            await asyncio.sleep(arrival.pause_ms / 1000)
-            task = asyncio.ensure_future(batcher.submit(rows_of(index, arrival)))
-            tasks.append(task)
-            if arrival.cancelled:
-                asyncio.get_running_loop().call_soon(task.cancel)
-        await asyncio.sleep(0)
-        await asyncio.wait_for(batcher.drain(), timeout=20)
-        outcomes = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout=1)
-        try:
-            await batcher.submit([1])
-            raise AssertionError("a drained batcher took a request")
-        except Draining:
-            batcher.close()
-        return outcomes
+        for request in arrivals:
+            for _ in range(request.turns_before):
+                await asyncio.sleep(0)
+            tasks.append(asyncio.ensure_future(ask(batcher, request)))
+            if request.fate == "is cancelled":
+                await asyncio.sleep(0)
+                tasks[-1].cancel()
+        answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout=20)
+        await asyncio.wait_for(batcher.drain(), timeout=5)
+        assert batcher.waiting_rows == 0
+        with pytest.raises(Draining):
+            await batcher.submit([Text(0, 1, False)])
+        batcher.close()
+        return answers
 
-    outcomes = asyncio.run(scenario())
+    for request, answer in zip(arrivals, asyncio.run(body()), strict=True):
+        check(request, answer, computed={row for batch in seen for row in batch})
+    for batch in seen:
+        lengths = [row.tokens for row in batch]
+        assert rules.limits.admit(len(batch), max(lengths), sum(lengths))
 
-    computed = {row for batch in compute.batches for row in batch}
-    assert all(len(batch) <= max_batch_rows for batch in compute.batches)
-    for index, (arrival, outcome) in enumerate(zip(arrivals, outcomes, strict=True)):
-        rows = rows_of(index, arrival)
-        if isinstance(outcome, np.ndarray):
-            assert not arrival.fails
-            assert outcome.tolist() == [[row, row * row] for row in rows]
-        elif isinstance(outcome, PoisonError):
-            assert arrival.fails
-            assert outcome.args[0] in rows
-        elif isinstance(outcome, QueueFull):
-            assert computed.isdisjoint(rows)
-        else:
-            assert isinstance(outcome, asyncio.CancelledError)
-            assert arrival.cancelled
+
+def check(request: Request, answer: object, computed: set[Text]) -> None:
+    """The answer is the one that the request's fate allows, and nothing was computed in vain."""
+    if isinstance(answer, (QueueFull, ClientGone, DeadlinePassed)):
+        assert computed.isdisjoint(request.rows)
+        assert isinstance(answer, QueueFull | WHY.get(request.fate, QueueFull))
+    elif isinstance(answer, asyncio.CancelledError):
+        assert request.fate == "is cancelled"
+    elif isinstance(answer, InferenceError):
+        assert any(row.poison for row in request.rows)
+    else:
+        assert request.fate not in WHY
+        assert isinstance(answer, np.ndarray)
+        assert answer.tolist() == [[row.number, row.tokens] for row in request.rows]
+
+
+def test_ten_thousand_random_batches_answer_as_one_by_one(tiny_model_folder: Path) -> None:
+    engine = Engine.load(tiny_model_folder, provider=Provider.CPU)
+    rng = np.random.default_rng(20261124)
+    words = ["good", "bad", "plain", "film", "day", "the", "not", "slow", "unheard"]
+    texts = [" ".join(rng.choice(words, rng.integers(1, 14))) for _ in range(400)]
+    encoded = engine.encode(texts)
+    alone = np.concatenate([engine.probabilities([row]) for row in encoded])
+    batches = 0
+
+    def counted(rows: list[EncodedText]) -> np.ndarray:
+        nonlocal batches
+        batches += 1
+        return engine.probabilities(rows)
+
+    async def client(batcher: Batcher[EncodedText], seed: int) -> float:
+        own, worst = np.random.default_rng(seed), 0.0
+        while batches < 10_000:
+            rows = own.integers(0, len(texts), own.integers(1, 7))
+            answer = await batcher.submit([encoded[row] for row in rows])
+            worst = max(worst, float(np.abs(answer - alone[rows]).max()))
+        return worst
+
+    async def body() -> float:
+        rules = BatchingRules(limits=BatchLimits(rows=16, tokens=512), queue_rows=10_000)
+        batcher: Batcher[EncodedText] = Batcher(counted, rules, tokens_of=EncodedText.__len__)
+        worst = max(await asyncio.gather(*(client(batcher, seed) for seed in range(12))))
+        batcher.close()
+        return worst
+
+    assert asyncio.run(body()) < 1e-6
+    assert batches >= 10_000

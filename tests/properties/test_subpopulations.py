@@ -153,6 +153,7 @@ def test_merging_loses_no_group_and_no_required_row(
     assert len(judged) == len(merged.groups)
     for before in (group for group in found if group.required):
         now = judged[before.name]
+        assert now.merged_into is None or now.margin == before.margin, "it is still tested at its margin"
         if now.merged_into is None:
             assert now.required
         elif now.merged_into != ALL_ROWS:

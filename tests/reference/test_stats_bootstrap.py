@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, norm
 
-from evalkit.stats.bca import acceleration, interval_from_replicates
-from evalkit.stats.bootstrap import bca_interval, bootstrap_sums
+from evalkit.stats.bca import acceleration, bca_interval, interval_from_replicates
+from evalkit.stats.bootstrap import bootstrap_sums
 from evalkit.stats.interval import Interval
 
 # Efron and Tibshirani (1993), table 14.1: spatial perception scores of 26 children, test A.

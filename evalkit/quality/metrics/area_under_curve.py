@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import FloatArray, IntArray, Weighted, ratio
+from evalkit.quality.metrics.metric import SHARES, FloatArray, IntArray, Weighted, ratio
 from evalkit.quality.metrics.probabilities import probabilities_of
 
 # Weights handled at a time: few enough that the few arrays of a block stay in the cache.
@@ -21,8 +23,11 @@ def auc_of(label: str) -> Weighted:
     Rows are sorted once; each resample then costs one pass over its weights.
     """
 
+    def given(answered: Answered) -> NDArray[np.floating[Any]]:
+        return probabilities_of(answered)[:, answered.labels.index(label)]
+
     def prepare(answered: Answered) -> Callable[[FloatArray], FloatArray]:
-        scores, true = probabilities_of(answered)[:, answered.labels.index(label)], answered.true_for(label)
+        scores, true = given(answered), answered.true_for(label)
         with_label, without = (rows[np.argsort(scores[rows])] for rows in map(np.flatnonzero, (true, ~true)))
         lower, upper = (np.searchsorted(scores[without], scores[with_label], side=side) for side in ("left", "right"))
 
@@ -38,9 +43,11 @@ def auc_of(label: str) -> Weighted:
         meaning="chance that a row with the label gets a higher probability of it than one without",
         unit="AUC",
         higher_is_better=True,
+        range=SHARES,
         undefined=f"AUC needs rows with the label {label} and rows without",
         needs_probabilities=True,
         prepare=prepare,
+        differ=lambda one, other: given(one) != given(other),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import FloatArray, Summed, ratio
+from evalkit.quality.metrics.metric import SHARES, FloatArray, Summed, ratio
 from evalkit.quality.metrics.probabilities import probability_of
 
 BINS = 15
@@ -36,6 +36,7 @@ def ece() -> Summed:
         meaning="mean |accuracy − confidence| over 15 bins of confidence",
         unit="probability (15 bins, biased upwards on few rows)",
         higher_is_better=False,
+        range=SHARES,
         needs_probabilities=True,
         terms=terms,
         finish=lambda sums: ratio(np.abs(sums[..., :BINS]).sum(axis=-1), sums[..., BINS]),

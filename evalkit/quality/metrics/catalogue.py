@@ -25,6 +25,9 @@ from evalkit.quality.metrics.optional_package import require_package
 
 KINDS = ("classification", "multilabel", "ranking", "generation")
 
+MANY = 3
+"""How many labels a task has of which it is not known; more make no difference to a range."""
+
 _LABEL = r"(?P<label>.+)"
 _THRESHOLD = r"(?P<threshold>\d*\.?\d+)"
 _K = r"(?P<k>[1-9]\d*)"
@@ -40,7 +43,14 @@ class Family:
     build: Callable[[Mapping[str, str]], Metric]
 
 
-Entry = Callable[[], Metric] | Family
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sized:
+    """A metric whose range hangs on how many labels the task has."""
+
+    build: Callable[[int], Metric]
+
+
+Entry = Callable[[], Metric] | Family | Sized
 
 
 def _of_label(build: Callable[[str], Metric], name: str) -> Family:
@@ -74,7 +84,7 @@ _ENTRIES: Mapping[str, Mapping[str, Entry]] = {
         "auc:<label>": _AUC,
         "top@<k>": _at_k(probabilities.top_k, "top"),
         "log_loss": probabilities.log_loss,
-        "brier": probabilities.brier,
+        "brier": Sized(build=probabilities.brier),
         "ece": calibration.ece,
     },
     "multilabel": {
@@ -131,7 +141,7 @@ def metric(name: str, kind: str, labels: tuple[str, ...] | None = None) -> Metri
     """The metric called ``name`` for a task of ``kind``: one of ``names``, or a user's own ``package.module:function``.
 
     With ``labels``, the task's, a name that speaks of another label is refused too. Raises SpecError for an unknown
-    name, with the nearest and all of them, EvalkitError where an optional package is missing.
+    name, with the nearest and all of them, and where an optional package is missing.
 
     >>> metric("macro_f1", "classification").unit, metric("ndcg@10", "ranking").higher_is_better
     ('mean F1', True)
@@ -155,7 +165,7 @@ def _built_in(name: str, kind: str, labels: tuple[str, ...] | None) -> Metric | 
     for known, entry in _entries(kind).items():
         if not isinstance(entry, Family):
             if name == known:
-                return entry()
+                return _whole(entry, MANY if labels is None else len(labels))
         elif (match := re.fullmatch(entry.pattern, name)) is not None:
             parts = match.groupdict()
             _refuse_unfit(name, parts, labels)
@@ -171,10 +181,14 @@ def _entries(kind: str) -> Mapping[str, Entry]:
 
 def _example(entry: Entry) -> Metric:
     if not isinstance(entry, Family):
-        return entry()
+        return _whole(entry, MANY)
     match = re.fullmatch(entry.pattern, entry.example)
     assert match is not None
     return entry.build(match.groupdict())
+
+
+def _whole(entry: Callable[[], Metric] | Sized, labels: int) -> Metric:
+    return entry.build(labels) if isinstance(entry, Sized) else entry()
 
 
 def _threshold(parts: Mapping[str, str]) -> float:

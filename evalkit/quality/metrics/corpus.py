@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 ORDER = 4
 CHRF_BETA = 2.0
+POINTS = (0.0, 100.0)
 
 
 def bleu() -> Summed:
@@ -29,6 +30,7 @@ def bleu() -> Summed:
         meaning="corpus BLEU as sacrebleu computes it (13a tokens, 4-grams, exp smoothing)",
         unit="points of 100",
         higher_is_better=True,
+        range=POINTS,
         package="sacrebleu",
         terms=_bleu_counts,
         finish=_bleu,
@@ -43,6 +45,7 @@ def chrf() -> Summed:
         meaning="corpus chrF2 as sacrebleu computes it (character n-grams up to 6)",
         unit="points of 100",
         higher_is_better=True,
+        range=POINTS,
         package="sacrebleu",
         terms=_chrf_counts,
         finish=_chrf,

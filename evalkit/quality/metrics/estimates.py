@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from evalkit.quality.metrics.metric import Described, FloatArray
-from evalkit.stats.bca import interval_from_replicates
+from evalkit.quality.metrics.metric import Described, FloatArray, IntArray
+from evalkit.stats.bca import bca_interval, interval_from_replicates
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 
 _WHY_NOT_BCA = re.compile(r" \(BCa undefined: [^)]*\)")
@@ -34,26 +33,38 @@ class Resampled:
     n: int
     method: str
 
-    def bca(self, point: float, replicates: FloatArray, acceleration: float) -> Estimate:
-        """The BCa interval of replicates [B]; not estimable, for the metric's reason, where the point is undefined."""
+    def bca(
+        self, point: float, replicates: FloatArray, left_out: FloatArray, often: IntArray | None = None
+    ) -> Estimate:
+        """The BCa interval of replicates [B], with the values without each unit [m] and how many ``often`` [m] says
+        there are of it. Not estimable, for the metric's reason, where the point is undefined, and where fewer than 5
+        units carry the spread (``carrying_units``)."""
         if not math.isfinite(point):
-            return NotEstimable(reason=self.metric.undefined, n=self.n)
-        return interval_from_replicates(point, replicates, acceleration, self.level, self.n, self.method)
+            return self._undefined()
+        return bca_interval(point, replicates, left_out, self.level, self.n, self.method, often)
 
-    def percentile(self, point: float, replicates: FloatArray) -> Estimate:
-        """The percentile interval of replicates [B], chosen and not fallen back to."""
-        estimate = self.bca(point, replicates, math.nan)
+    def percentile(self, point: float, replicates: FloatArray, carrying: float = math.nan) -> Estimate:
+        """The percentile interval of replicates [B], chosen and not fallen back to; ``carrying`` is how many units
+        carry their spread, NaN where it does not matter."""
+        if not math.isfinite(point):
+            return self._undefined()
+        estimate = interval_from_replicates(point, replicates, math.nan, self.level, self.n, self.method, carrying)
         if not isinstance(estimate, Interval):
             return estimate
         return replace(estimate, method=_WHY_NOT_BCA.sub("", estimate.method))
 
-    def all_three(self, points: FloatArray, replicates: FloatArray, accelerations: Sequence[float]) -> Estimates:
-        """BCa intervals of gap, teacher and student, in this order: points [3], replicates [3, B]."""
-        gap, teacher, student = (
-            self.bca(float(point), drawn, skew)
-            for point, drawn, skew in zip(points, replicates, accelerations, strict=True)
+    def of_models(
+        self, points: FloatArray, replicates: FloatArray, left_out: FloatArray, often: IntArray | None = None
+    ) -> tuple[Estimate, Estimate]:
+        """BCa intervals of teacher and student, in this order: points [2], replicates [2, B], left_out [2, m]."""
+        teacher, student = (
+            self.bca(float(point), drawn, without, often)
+            for point, drawn, without in zip(points, replicates, left_out, strict=True)
         )
-        return Estimates(gap=gap, teacher=teacher, student=student)
+        return teacher, student
+
+    def _undefined(self) -> NotEstimable:
+        return NotEstimable(reason=self.metric.undefined, n=self.n)
 
 
 def together(teacher: FloatArray, student: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
 from evalkit.quality.metrics.confusion import f1_of_label, f1_of_sums, mean_f1, missed_or_claimed
-from evalkit.quality.metrics.metric import BoolArray, FloatArray, IntArray, Summed, mean, share, with_ones
+from evalkit.quality.metrics.metric import SHARES, BoolArray, FloatArray, IntArray, Summed, mean, share, with_ones
 
 
 def subset_accuracy() -> Summed:
@@ -25,6 +25,7 @@ def macro_f1() -> Summed:
         meaning="F1, averaged over the labels that occur",
         unit="mean F1",
         higher_is_better=True,
+        range=SHARES,
         undefined="no row truly has any label",
         terms=_by_label,
         finish=mean_f1,
@@ -40,6 +41,7 @@ def micro_f1() -> Summed:
         meaning="F1 of all labels of all rows taken together",
         unit="F1",
         higher_is_better=True,
+        range=SHARES,
         undefined="no row truly has any label",
         terms=lambda answered: np.stack(
             [part.sum(axis=1) for part in np.split(_by_label(answered), 3, axis=1)], axis=1
@@ -62,6 +64,7 @@ def hamming_loss() -> Summed:
         meaning="share of all labels of all rows that are wrong",
         unit="share of labels",
         higher_is_better=False,
+        range=SHARES,
         terms=lambda answered: with_ones(np.mean(answered.truth != answered.predicted, axis=1, dtype=np.float64)),
         finish=mean,
         cells=_both_sets,

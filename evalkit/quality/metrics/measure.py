@@ -65,8 +65,8 @@ def metric_measurements(
     One number is drawn from ``rng``; the resamples then depend on it and on the names of metric and group alone, so
     that another metric or group changes no figure. ``accuracy`` is left out: ``paired_measurements`` measures it.
 
-    Raises SpecError for an unknown metric or one that fails over all rows, EvalkitError for a missing package,
-    DataError for a table that is not as it should be.
+    Raises SpecError for an unknown metric, one that fails over all rows or lacks its package, DataError for a table
+    that is not as it should be.
     """
     found = [metric(name, kind, labels) for name in dict.fromkeys(metric_names) if name != ACCURACY]
     seed = int(rng.integers(2**63))

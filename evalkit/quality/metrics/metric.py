@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,16 +17,21 @@ BoolArray = NDArray[np.bool_]
 
 SHARE = "share of rows"
 
+SHARES = (0.0, 1.0)
+UNBOUNDED = (-math.inf, math.inf)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Described:
     """What a reader needs to know of a metric. ``undefined`` says why it has no value where it has none,
-    ``package`` which optional package it needs."""
+    ``package`` which optional package it needs, ``range`` the lowest and the highest value that it can have: a margin
+    as wide as that asks for nothing, see ``refuse_idle_margin``."""
 
     name: str
     meaning: str
     unit: str
     higher_is_better: bool
+    range: tuple[float, float] = UNBOUNDED
     undefined: str = "there are no rows"
     needs_probabilities: bool = False
     package: str | None = None
@@ -57,9 +63,11 @@ class Summed(Described):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Weighted(Described):
     """For what is no function of sums. ``prepare`` does once what no resample changes (sorting, say) and gives the
-    metric as a function of row weights, [B, n] whole numbers → [B], NaN where it is undefined."""
+    metric as a function of row weights, [B, n] whole numbers → [B], NaN where it is undefined. ``differ`` says on
+    which rows [n] two models' answers differ in anything that it looks at."""
 
     prepare: Callable[[Answered], Callable[[FloatArray], FloatArray]]
+    differ: Callable[[Answered, Answered], BoolArray]
 
     def value(self, answered: Answered) -> float:
         """The metric over all rows; NaN where it is undefined. Raises DataError without the probabilities it needs."""
@@ -78,6 +86,7 @@ def share(
         meaning=meaning,
         unit=SHARE,
         higher_is_better=True,
+        range=SHARES,
         needs_probabilities=needs_probabilities,
         terms=lambda answered: with_ones(hits(answered).astype(np.float64)),
         finish=mean,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 
-from evalkit.errors import EvalkitError
+from evalkit.errors import SpecError
 
 
 def require_package(package: str, metric: str) -> None:
-    """Raises EvalkitError that names the extra to install where ``package`` is not there."""
+    """Raises SpecError that names the extra to install where ``package`` is not there."""
     if importlib.util.find_spec(package) is None:
-        raise EvalkitError(
+        raise SpecError(
             f"metric {metric} needs the package {package}, which is not installed; "
             "run: pip install 'evalkit-gate[generation]'"
         )

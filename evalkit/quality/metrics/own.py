@@ -17,8 +17,11 @@ It is called once for each model and group of rows and again for every resample,
 they were drawn; in ranking once for each query, and averaged. So it should be fast, depend on nothing but its
 arguments, and accept repeated rows and few of them. Where it has no value it returns NaN: the claim is then not
 estimable. Raising on all rows ends the gate; raising in a group leaves its claim not estimable; a resample on which
-it raises or gives NaN is left out, and where those are more than 5 % there is no estimate. Higher is better, unless
-the function has an attribute ``lower_is_better`` that is true.
+it raises or gives NaN is left out, and where those are more than 5 % there is no estimate.
+
+Two attributes of the function may say more of it. Higher is better, unless ``lower_is_better`` is true. ``range`` is
+the lowest and the highest value that it can have, such as ``(0, 1)``: a margin as wide is then refused, since every
+student would pass. Without it any margin is allowed.
 
 It is the user's code, run with the user's rights: open no gate.yaml of somebody you do not trust.
 """
@@ -36,10 +39,23 @@ from numpy.typing import NDArray
 
 from evalkit.errors import SpecError
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import FloatArray, IntArray, Metric, Summed, Weighted, mean, with_ones
+from evalkit.quality.metrics.metric import (
+    UNBOUNDED,
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Metric,
+    Summed,
+    Weighted,
+    mean,
+    with_ones,
+)
 from evalkit.quality.metrics.rankings import queries_of
 
 OwnFunction = Callable[[Any, Any, Any], Any]
+
+LONGEST = 300
+"""So many characters of what the user's code says are told."""
 
 
 class OwnMetricFailed(SpecError):
@@ -47,18 +63,22 @@ class OwnMetricFailed(SpecError):
 
 
 def own_metric(name: str, kind: str) -> Metric:
-    """The metric of the user's function ``name``. Raises SpecError where there is no such function."""
+    """The metric of the user's function ``name``. Raises SpecError where there is no such function, and for a
+    ``range`` that is none."""
     function = _imported(name)
     described: dict[str, Any] = {
         "name": name,
         "meaning": _first_line(function),
         "unit": f"as {name} defines it",
         "higher_is_better": not bool(getattr(function, "lower_is_better", False)),
+        "range": _range(name, function),
         "undefined": f"{name} gives no finite number here",
     }
     if kind == "ranking":
         return Summed(**described, terms=lambda answered: with_ones(_by_query(name, function, answered)), finish=mean)
-    return Weighted(**described, prepare=lambda answered: _of_repeated_rows(name, function, answered))
+    return Weighted(
+        **described, prepare=lambda answered: _of_repeated_rows(name, function, answered), differ=_answers_differ
+    )
 
 
 def _imported(name: str) -> OwnFunction:
@@ -66,9 +86,10 @@ def _imported(name: str) -> OwnFunction:
     try:
         module = importlib.import_module(module_name)
     except (Exception, SystemExit) as error:
+        why = f"{type(error).__name__}: {_in_one_line(str(error))}"
         raise SpecError(
-            f"metric {name}: module {module_name} cannot be imported ({type(error).__name__}: {error}); install it, "
-            "or put its folder on PYTHONPATH"
+            f"metric {name}: module {module_name} cannot be imported ({why}); install it, or put its folder on "
+            "PYTHONPATH"
         ) from error
     function = getattr(module, attribute, None)
     if not callable(function):
@@ -83,6 +104,29 @@ def _imported(name: str) -> OwnFunction:
 def _first_line(function: OwnFunction) -> str:
     lines = (function.__doc__ or "").strip().splitlines()
     return lines[0] if lines else "your own metric"
+
+
+def _range(name: str, function: OwnFunction) -> tuple[float, float]:
+    given = getattr(function, "range", UNBOUNDED)
+    pair = isinstance(given, (tuple, list)) and len(given) == 2
+    if not pair or not all(isinstance(end, numbers.Real) for end in given) or not given[0] < given[1]:
+        raise SpecError(
+            f"metric {name}: its range is {_in_one_line(repr(given))}; give the lowest and the highest value that it "
+            "can have, e.g. (0, 1)"
+        )
+    return float(given[0]), float(given[1])
+
+
+def _answers_differ(one: Answered, other: Answered) -> BoolArray:
+    """Rows with another answer, or other probabilities where both models gave some, [n]."""
+    pairs = [(one.predicted, other.predicted)]
+    if one.probabilities is not None and other.probabilities is not None:
+        pairs.append((one.probabilities, other.probabilities))
+    differ = np.zeros(len(one), dtype=np.bool_)
+    for first, second in pairs:
+        unlike = np.asarray(first != second, dtype=np.bool_)
+        differ |= unlike if unlike.ndim == 1 else unlike.any(axis=1)
+    return differ
 
 
 def _of_repeated_rows(name: str, function: OwnFunction, answered: Answered) -> Callable[[FloatArray], FloatArray]:
@@ -104,6 +148,13 @@ def _of_repeated_rows(name: str, function: OwnFunction, answered: Answered) -> C
         return np.array([value(often) for often in weights.astype(np.int64)], dtype=np.float64)
 
     return values
+
+
+def _in_one_line(told: str) -> str:
+    """What the user's code says, without line breaks and other marks that do not print, and not without end."""
+    printed = "".join(each if each.isprintable() else " " for each in told[: 2 * LONGEST])
+    line = " ".join(printed.split())
+    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
 
 
 def _by_query(name: str, function: OwnFunction, answered: Answered) -> FloatArray:
@@ -133,8 +184,10 @@ def _call(name: str, function: OwnFunction, truth: Any, predicted: Any, probabil
         value = function(truth, predicted, probabilities)
     except (Exception, SystemExit) as error:
         raise OwnMetricFailed(
-            f"metric {name} raised {type(error).__name__} on {rows} rows: {error}; mend the function"
+            f"metric {name} raised {type(error).__name__} on {rows} rows: {_in_one_line(str(error))}; mend the function"
         ) from error
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise OwnMetricFailed(f"metric {name} returned {value!r:.60s} ({type(value).__name__}); return one number")
+        raise OwnMetricFailed(
+            f"metric {name} returned {_in_one_line(repr(value))} ({type(value).__name__}); return one number"
+        )
     return float(value) if math.isfinite(value) else math.nan

@@ -24,10 +24,17 @@ from scipy.sparse import csr_array
 from evalkit.quality.metrics.answered import Answered
 from evalkit.quality.metrics.estimates import Estimates, Resampled, nothing, together
 from evalkit.quality.metrics.metric import FloatArray, IntArray, Summed
-from evalkit.quality.metrics.unseen_units import ADDED, FEWEST_DIFFERING, between, exchanged, extremes, one_more
-from evalkit.stats.bca import acceleration
+from evalkit.quality.metrics.unseen_units import (
+    ADDED,
+    FEWEST_DIFFERING,
+    between,
+    exchanged,
+    extremes,
+    one_more,
+    too_alike,
+)
 from evalkit.stats.bootstrap import CLUSTER_METHOD, METHOD
-from evalkit.stats.interval import Estimate, NotEstimable
+from evalkit.stats.interval import Estimate
 from evalkit.stats.resampling import resamples
 
 MOST_UNITS = 20_000
@@ -54,14 +61,13 @@ class PairedSums:
         points, left_out = self._values(drawn.total), self._values(drawn.total - drawn.added)
         sums = np.concatenate([weights @ drawn.added for weights in resamples(drawn.often, replicates, rng)])
         own = Resampled(metric=self.metric, level=level, n=drawn.n, method=drawn.method)
-        skews = [acceleration(each, drawn.often) for each in left_out]
-        of_models = own.all_three(points, self._values(sums), skews)
+        teacher, student = own.of_models(points[1:], self._values(sums)[1:], left_out[1:], drawn.often)
         of_gap = Resampled(metric=self.metric, level=level, n=drawn.n, method=f"{drawn.method} {ADDED}")
         if self.metric.losses is None:
-            gap = self._gap_of_scores(of_gap, drawn, float(points[0]), sums, skews[0], rng)
+            gap = self._gap_of_scores(of_gap, drawn, float(points[0]), sums, left_out[0], rng)
         else:
             gap = self._gap_of_counts(of_gap, drawn, float(points[0]), sums, self.metric.losses, rng)
-        return Estimates(gap=gap, teacher=of_models.teacher, student=of_models.student)
+        return Estimates(gap=gap, teacher=teacher, student=student)
 
     def _drawn(self, units: IntArray, clusters: IntArray | None, rng: np.random.Generator) -> _Drawn:
         cells = self.cell_of[units]
@@ -94,10 +100,10 @@ class PairedSums:
         known = np.vstack([lost, drawn.differing()[0]])
         candidates = np.vstack([known, exchanged(known)])
         lowering, raising = extremes(candidates, self._values(drawn.total + candidates)[0] - point)
-        once = np.ones(1, dtype=np.int64)
+        # Each bound has its own resamples, so that the same counts serve both.
+        often = rng.poisson(1.0, (len(sums), 1))
         with_loss, with_gain = (
-            resampled.percentile(point, self._values(sums + one_more(unit, once, len(sums), rng))[0])
-            for unit in (lowering, raising)
+            resampled.percentile(point, self._values(sums + often * unit)[0]) for unit in (lowering, raising)
         )
         return between(with_loss, with_gain)
 
@@ -107,19 +113,20 @@ class PairedSums:
         drawn: _Drawn,
         point: float,
         sums: FloatArray,
-        skew: float,
+        left_out: FloatArray,
         rng: np.random.Generator,
     ) -> Estimate:
         units, often = drawn.differing()
         count = int(often.sum())
         if math.isfinite(point) and count < FEWEST_DIFFERING:
-            return _too_alike(count, drawn.n)
+            return too_alike(count, drawn.n)
         for each in (units, exchanged(units)):
             sums = sums + one_more(each, often, len(sums), rng)
-        return resampled.bca(point, self._values(sums)[0], skew)
+        return resampled.bca(point, self._values(sums)[0], left_out, drawn.often)
 
     def _values(self, sums: FloatArray) -> FloatArray:
-        teacher, student = np.split(sums, 2, axis=-1)
+        half = sums.shape[-1] // 2
+        teacher, student = sums[..., :half], sums[..., half:]
         return together(self.metric.finish(teacher), self.metric.finish(student))
 
 
@@ -143,16 +150,6 @@ class _Drawn:
         teacher, student = np.split(self.added, 2, axis=1)
         differ = (teacher != student).any(axis=1)
         return self.added[differ], self.often[differ]
-
-
-def _too_alike(differing: int, n: int) -> NotEstimable:
-    if differing == 0:
-        return NotEstimable(reason="both models give the same on every unit, so the gap has no spread", n=n)
-    return NotEstimable(
-        reason=f"the models differ on only {differing} of {n} units; it takes {FEWEST_DIFFERING}",
-        n=n,
-        n_needed=math.ceil(n * FEWEST_DIFFERING / differing),
-    )
 
 
 def paired_sums(metric: Summed, teacher: Answered, student: Answered) -> PairedSums:

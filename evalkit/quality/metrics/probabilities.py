@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +11,15 @@ from numpy.typing import NDArray
 
 from evalkit.errors import DataError
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import BoolArray, FloatArray, Summed, mean, share, with_ones
+from evalkit.quality.metrics.metric import SHARES, BoolArray, FloatArray, Summed, mean, share, with_ones
 
 NO_PROBABILITIES = "no probabilities of the {} are recorded"
 
 SMALLEST = float(np.finfo(np.float32).eps)
 """Probabilities are raised to this, 1.2e-7, before their logarithm is taken: a sure and wrong answer costs 15.9 nats.
 scikit-learn clips probabilities of 32 bits, as evalkit records them, at the same."""
+
+NATS = (0.0, -math.log(SMALLEST))
 
 
 def probabilities_of(answered: Answered) -> NDArray[np.floating[Any]]:
@@ -33,18 +36,22 @@ def probability_of(answered: Answered, numbers: NDArray[np.int64]) -> FloatArray
 
 
 def log_loss() -> Summed:
-    """Mean of −log of the probability given to the true label, in nats; probabilities below 1.2e-7 count as that."""
+    """Mean of −log of the probability given to the true label, in nats; probabilities below 1.2e-7 count as that.
+
+    So it is 15.9 at most, and a margin below that is allowed, however little it asks: to give each of two labels the
+    same probability costs 0.69.
+    """
 
     def terms(answered: Answered) -> FloatArray:
         return with_ones(-np.log(np.maximum(probability_of(answered, answered.truth), SMALLEST)))
 
-    return _loss("log_loss", "mean of −log of the probability of the true label", "nats", terms)
+    return _loss("log_loss", "mean of −log of the probability of the true label", "nats", NATS, terms)
 
 
-def brier() -> Summed:
+def brier(labels: int = 3) -> Summed:
     """Mean squared distance of the probabilities from the truth (Brier 1950, Monthly Weather Review 78, 1–3).
 
-    From 0 to 2, and halved, from 0 to 1, for two labels, as scikit-learn does.
+    From 0 to 2, and halved, from 0 to 1, for a task of two ``labels``, as scikit-learn does.
     """
 
     def terms(answered: Answered) -> FloatArray:
@@ -54,7 +61,9 @@ def brier() -> Summed:
         distance = squares - 2 * true + 1
         return with_ones(distance / 2 if len(answered.labels) == 2 else distance)
 
-    return _loss("brier", "mean squared distance of the probabilities from the truth", "squared distance", terms)
+    highest = 1.0 if labels == 2 else 2.0
+    meaning = "mean squared distance of the probabilities from the truth"
+    return _loss("brier", meaning, "squared distance", (0.0, highest), terms)
 
 
 def label_log_loss() -> Summed:
@@ -65,7 +74,7 @@ def label_log_loss() -> Summed:
         of_truth = np.where(answered.truth, given, 1 - given)
         return with_ones(-np.log(np.maximum(of_truth, SMALLEST)).mean(axis=1))
 
-    return _loss("log_loss", "mean of −log of the probability of what is true of each label", "nats", terms)
+    return _loss("log_loss", "mean of −log of the probability of what is true of each label", "nats", NATS, terms)
 
 
 def label_brier() -> Summed:
@@ -75,7 +84,8 @@ def label_brier() -> Summed:
         given = probabilities_of(answered).astype(np.float64)
         return with_ones(((given - answered.truth) ** 2).mean(axis=1))
 
-    return _loss("brier", "mean squared distance of each label's probability from its truth", "squared distance", terms)
+    meaning = "mean squared distance of each label's probability from its truth"
+    return _loss("brier", meaning, "squared distance", SHARES, terms)
 
 
 def top_k(k: int) -> Summed:
@@ -89,12 +99,15 @@ def top_k(k: int) -> Summed:
     return share(f"top@{k}", "share of rows whose label is among the k likeliest", hits, needs_probabilities=True)
 
 
-def _loss(name: str, meaning: str, unit: str, terms: Callable[[Answered], FloatArray]) -> Summed:
+def _loss(
+    name: str, meaning: str, unit: str, possible: tuple[float, float], terms: Callable[[Answered], FloatArray]
+) -> Summed:
     return Summed(
         name=name,
         meaning=meaning,
         unit=unit,
         higher_is_better=False,
+        range=possible,
         needs_probabilities=True,
         terms=terms,
         finish=mean,

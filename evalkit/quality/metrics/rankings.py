@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import FloatArray, IntArray, Summed, mean, ratio
+from evalkit.quality.metrics.metric import SHARES, FloatArray, IntArray, Summed, mean, ratio
 
 NO_RELEVANT_ITEM = "no query has a relevant item"
 
@@ -27,6 +27,7 @@ def ndcg_at(k: int) -> Summed:
         meaning="normalised discounted cumulative gain of the first k items, averaged over queries",
         unit="mean nDCG",
         higher_is_better=True,
+        range=SHARES,
         undefined=NO_RELEVANT_ITEM,
         terms=terms,
         finish=mean,
@@ -50,6 +51,7 @@ def mrr() -> Summed:
         meaning="1 ÷ rank of the first relevant item, averaged over queries",
         unit="mean reciprocal rank",
         higher_is_better=True,
+        range=SHARES,
         undefined=NO_RELEVANT_ITEM,
         terms=terms,
         finish=mean,

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import BoolArray, FloatArray, Summed, mean, share, with_ones
+from evalkit.quality.metrics.metric import SHARES, BoolArray, FloatArray, Summed, mean, share, with_ones
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -38,6 +38,7 @@ def token_f1() -> Summed:
         meaning="F1 of the words of answer and reference, averaged over rows",
         unit="mean F1",
         higher_is_better=True,
+        range=SHARES,
         terms=lambda answered: with_ones(_by_row(answered, _token_f1)),
         finish=mean,
     )
@@ -54,6 +55,7 @@ def rouge_l() -> Summed:
         meaning="F-measure of the longest common subsequence of words, averaged over rows",
         unit="mean F-measure",
         higher_is_better=True,
+        range=SHARES,
         package="rapidfuzz",
         terms=lambda answered: with_ones(_by_row(answered, _rouge_l)),
         finish=mean,

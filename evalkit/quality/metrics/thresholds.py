@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from evalkit.quality.metrics.answered import Answered
-from evalkit.quality.metrics.metric import BoolArray, FloatArray, IntArray, Summed, mean
+from evalkit.quality.metrics.metric import SHARES, BoolArray, FloatArray, IntArray, Summed, mean
 from evalkit.quality.metrics.probabilities import probabilities_of
 
 
@@ -16,6 +16,7 @@ def precision_at(threshold: float, label: str) -> Summed:
         meaning="of the rows whose probability of the label reaches the threshold, the share that truly has it",
         unit="share of claimed rows",
         higher_is_better=True,
+        range=SHARES,
         undefined=f"a model gives no row a probability of {label} of {threshold:g} or more",
         needs_probabilities=True,
         terms=lambda answered: _among(_claimed(answered, threshold, label), answered.true_for(label)),
@@ -32,6 +33,7 @@ def recall_at(threshold: float, label: str) -> Summed:
         meaning="of the rows that truly have the label, the share whose probability of it reaches the threshold",
         unit="share of true rows",
         higher_is_better=True,
+        range=SHARES,
         undefined=f"no row truly has the label {label}",
         needs_probabilities=True,
         terms=lambda answered: _among(answered.true_for(label), _claimed(answered, threshold, label)),

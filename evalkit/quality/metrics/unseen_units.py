@@ -11,17 +11,29 @@ matters where the models differ on a few units, and vanishes where they differ o
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
 
 from evalkit.quality.metrics.metric import FloatArray, IntArray
-from evalkit.stats.interval import Estimate, Interval
+from evalkit.stats.interval import Estimate, Interval, NotEstimable
 
 FEWEST_DIFFERING = 5
 """Differences that are no counts come in all sizes; fewer than this say little of how large the others are."""
 
 ADDED = "with one more loss or gain"
+
+
+def too_alike(differing: int, n: int) -> NotEstimable:
+    """What there is instead of a gap of ``n`` units of which fewer than ``FEWEST_DIFFERING`` differ."""
+    if differing == 0:
+        return NotEstimable(reason="both models give the same on every unit, so the gap has no spread", n=n)
+    return NotEstimable(
+        reason=f"the models differ on only {differing} of {n} units; it takes {FEWEST_DIFFERING}",
+        n=n,
+        n_needed=math.ceil(n * FEWEST_DIFFERING / differing),
+    )
 
 
 def exchanged(units: FloatArray) -> FloatArray:

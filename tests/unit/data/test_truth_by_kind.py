@@ -103,6 +103,22 @@ class TestRanking:
         with pytest.raises(DataError, match=r"1 of 2 queries have no relevant item .*\(first: query b\)"):
             of("ranking", RANKED, relevance=[1, 0, 0, 0], query=["a", "a", "b", "b"])
 
+    def test_refuses_queries_whose_items_are_all_as_relevant_and_names_the_first(self) -> None:
+        wanted = (
+            r"2 of 3 queries have items of one relevance only \(first: query b\), so every ranking .* leave them out"
+        )
+        with pytest.raises(DataError, match=wanted):
+            of("ranking", RANKED, relevance=[1, 2, 3, 3, 0.5, 0.5], query=["a", "a", "b", "b", "c", "c"])
+
+    @pytest.mark.parametrize("relevance", [1e308, 1.001e9, 9e-10, 5e-324])
+    def test_refuses_a_relevance_whose_sums_a_double_cannot_hold(self, relevance: float) -> None:
+        with pytest.raises(DataError, match=r"'relevance' holds .* in row 2; a relevance is 0 or from 1e-09 to 1e\+09"):
+            of("ranking", RANKED, relevance=[1, 0, relevance, 0], query=["a", "a", "b", "b"])
+
+    @pytest.mark.parametrize("relevance", [1e9, 1e-9])
+    def test_takes_the_largest_and_the_smallest_relevance(self, relevance: float) -> None:
+        assert of("ranking", RANKED, relevance=[relevance, 0], query=["a", "a"]).truth.tolist() == [relevance, 0]
+
     def test_refuses_a_query_that_lies_in_two_clusters(self) -> None:
         spec = Columns(query="query", label="relevance", cluster="user")
         table = {"relevance": [1, 0, 1, 0], "query": ["a", "a", "b", "b"]}
@@ -120,7 +136,7 @@ class TestRanking:
             of("ranking", RANKED, id=["x", "x"], relevance=[1, 0], query=["a", "a"])
 
 
-@pytest.mark.parametrize("name", ["row_id", "row_label", "teacher", "student"])
+@pytest.mark.parametrize("name", ["row_id", "row_label", "teacher", "student", "@equal_texts", "@text_length"])
 @pytest.mark.parametrize("role", ["text", "cluster", "query"])
 def test_a_column_that_the_predictions_table_would_replace_is_refused(name: str, role: str) -> None:
     with pytest.raises(DataError, match=f"the {role} column '{name}' has a name that the predictions table uses"):
@@ -129,6 +145,22 @@ def test_a_column_that_the_predictions_table_would_replace_is_refused(name: str,
             Columns(**{role: name}),
             ("good", "bad"),
         )
+
+
+@pytest.mark.parametrize(
+    ("kind", "labels", "label"), [("classification", ("good", "bad"), "good"), ("generation", (), "x")]
+)
+@pytest.mark.parametrize(
+    ("name", "model"), [("teacher_probability_good", "teacher"), ("student_probability_x", "student")]
+)
+def test_a_column_named_like_a_models_probabilities_is_refused(
+    kind: str, labels: tuple[str, ...], label: str, name: str, model: str
+) -> None:
+    table = pd.DataFrame({"id": [1], "text": "t", "label": label, name: 0.5})
+    wanted = rf"column '{name}', .* what the {model} itself says; rename it\. .* in {model}\.recorded, as probability_"
+    with pytest.raises(DataError, match=wanted):
+        held_out_rows(table, Columns(), labels, kind)
+    assert len(training_rows(table, Columns(), labels, kind)) == 1, "nothing is judged on training rows"
 
 
 class TestUnits:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -66,12 +68,18 @@ def estimate() -> Measure:
 def gap_claim() -> Claim:
     """The student loses less than ``margin`` in one group."""
 
-    def claim(where: str = ALL_ROWS, margin: float = 0.05, *, required: bool = True) -> Requirement:
+    def claim(where: str = ALL_ROWS, margin: float = 0.05, *, required: bool = True, **rest: Any) -> Requirement:
         return Requirement(
-            measurement=GAP, subpopulation=where, bound=-margin, direction=Direction.ABOVE, required=required
+            measurement=GAP, subpopulation=where, bound=-margin, direction=Direction.ABOVE, required=required, **rest
         )
 
     return claim
+
+
+@pytest.fixture
+def merged_claim(gap_claim: Claim) -> Claim:
+    """The same of a group that was merged into all rows, which must pass in its place."""
+    return functools.partial(gap_claim, required=False, merged_into=ALL_ROWS)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import ClassVar
 
 import numpy as np
@@ -69,14 +70,42 @@ def test_without_an_overall_margin_nothing_is_asked_of_all_rows() -> None:
     assert [each.subpopulation for each in claims] == ["language=de"]
 
 
-def test_a_group_without_a_margin_or_merged_into_another_makes_no_claim() -> None:
+def test_a_group_without_a_margin_makes_no_claim_and_a_merged_one_makes_one_that_can_only_break() -> None:
     bar = Requirements(quality=QualityBar(overall_margin=None, subpopulation_margin=None, retention=None), **NO_COST)
     groups = (
         group("language=de", None),
         group("language=fr", required=False, merged_into="all"),
         group("language=it", required=True),
+        group("language=es", required=False),
     )
-    assert [each.subpopulation for each in requirements_of(bar, groups)] == ["language=it"]
+    merged, own, watched = requirements_of(bar, groups)
+    assert (merged.subpopulation, merged.required, merged.merged_into) == ("language=fr", False, "all")
+    assert (own.subpopulation, own.required, own.merged_into) == ("language=it", True, None)
+    assert [each.can_break for each in (merged, own, watched)] == [True, True, False]
+
+
+def test_a_required_group_with_too_few_rows_says_how_many_it_lacks() -> None:
+    metrics = (MetricBar(metric="macro_f1", margin=0.02, subpopulations=True),)
+    bar = Requirements(quality=QualityBar(overall_margin=None, retention=None, metrics=metrics), **NO_COST)
+    groups = (
+        group("language=de"),
+        group("language=fr", required=False),
+        group("language=it", required=False, merged_into="all"),
+    )
+    asked = requirements_of(bar, groups, higher_is_better={"macro_f1": True}, minimum_rows=20)
+    short = {(each.measurement.removeprefix("student_minus_teacher_"), each.subpopulation) for each in asked[1:]}
+    assert len(short) == 6
+    assert {each.subpopulation: each.rows_short for each in asked} == {
+        "all": 0,
+        "language=de": 11,
+        "language=fr": 0,
+        "language=it": 0,
+    }
+
+
+def test_a_claim_that_is_both_required_and_left_to_another_is_refused() -> None:
+    with pytest.raises(ValueError, match="teacher_accuracy in a=1 is required and merged into all; set required to F"):
+        Requirement(measurement="teacher_accuracy", subpopulation="a=1", bound=0.5, direction=ABOVE, merged_into="all")
 
 
 def test_the_teachers_own_accuracy_has_a_bar_from_below() -> None:
@@ -109,7 +138,7 @@ class TestMetrics:
         (own,) = self.asked(MetricBar(metric="house.rules:cost_of_errors", margin=0.5, required=False))
         assert own == claim("student_minus_teacher_house.rules:cost_of_errors", 0.5, BELOW, required=False)
 
-    def test_are_asked_of_every_group_that_stands_on_its_own_where_the_spec_says_so(self) -> None:
+    def test_are_asked_of_every_group_where_the_spec_says_so(self) -> None:
         groups = (
             group("language=de", None),
             group("language=fr", required=False),
@@ -117,16 +146,18 @@ class TestMetrics:
         )
         asked = self.asked(MetricBar(metric="macro_f1", margin=0.02, subpopulations=True), groups=groups)
         name = "student_minus_teacher_macro_f1"
-        assert asked[:3] == (
+        assert asked[:4] == (
             claim(name, -0.02, ABOVE),
             claim(name, -0.02, ABOVE, "language=de"),
             claim(name, -0.02, ABOVE, "language=fr", required=False),
+            replace(claim(name, -0.02, ABOVE, "language=it", required=False), merged_into="all"),
         )
-        assert all(each.measurement != name for each in asked[3:])
+        assert all(each.measurement != name for each in asked[4:])
 
     def test_that_are_watched_decide_in_no_group(self) -> None:
         watched = MetricBar(metric="macro_f1", margin=0.02, subpopulations=True, required=False)
-        assert not any(each.required for each in self.asked(watched, groups=(group("language=de", None),)))
+        groups = (group("language=de", None), group("language=fr", None, required=False, merged_into="all"))
+        assert [each.can_break for each in self.asked(watched, groups=groups)] == [False] * 3
 
     def test_whose_direction_nobody_gave_are_refused(self) -> None:
         with pytest.raises(ValueError, match="whether more of macro_f2 is better is not given; there are macro_f1"):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from evalkit.data.merging import merge_small
 from evalkit.data.subpopulations import groups
 from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
 from evalkit.diagnosis.hidden_degradation import hidden_degradation
@@ -56,6 +57,20 @@ def test_it_is_not_this_failure_where_the_aggregate_fails_too():
 def test_a_group_at_its_margin_rarely_fires():
     fired = sum(found(seed, {"c": 0.0625}).fired for seed in range(60))
     assert fired <= 8  # five groups, one of them at its margin: at most 5 % plus the noise of 60 trials
+
+
+def test_a_lost_group_that_is_merged_into_all_rows_fires_too():
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"row_label": "x", "channel": np.where(np.arange(3000) < 25, "fax", "web"), "teacher": "x"})
+    table["student"] = np.where((table["channel"] == "fax") | (rng.random(3000) < 0.005), "y", "x")
+    merged = merge_small(groups(table, BY, 0.05), 0.05, 0.95)
+    (fax,) = (group for group in merged.groups if group.name == "channel=fax")
+    assert (fax.merged_into, fax.required) == ("all", False)
+    measured = paired_measurements(table, merged.groups, None, 0.9)
+    finding = hidden_degradation(measured, merged.groups, merged.overall_margin, 0.95)
+    assert finding is not None
+    assert finding.fired
+    assert finding.measurement.subpopulation == "channel=fax"
 
 
 def test_without_groups_there_is_nothing_to_find():

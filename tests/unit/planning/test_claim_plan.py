@@ -104,3 +104,26 @@ def test_an_average_with_production_weights_is_planned_too() -> None:
     plan = only(question)
     assert plan.method == "normal approximation"
     assert plan.power < only(ask(1000, overall=0.05)).power, "nine tenths of production lie on a tenth of the rows"
+
+
+def test_too_few_clusters_have_no_power_before_any_answer_is_known_and_more_rows_of_them_do_not_help() -> None:
+    one_user = np.where(np.arange(4000) < 3800, 0, np.arange(4000))
+    plan = only(ask(4000, overall=0.05, clusters=one_user))
+    assert (plan.power, plan.answerable, plan.further_rows, plan.rows_80) == (0.0, False, None, None)
+    assert plan.too_few_clusters is not None
+    assert "one holds 95.0 % of them" in plan.too_few_clusters
+    many_users = only(ask(4000, overall=0.05, clusters=np.arange(4000) // 10))
+    assert many_users.answerable
+    assert many_users.too_few_clusters is None
+
+
+def test_a_weighted_average_that_one_user_outweighs_has_no_power() -> None:
+    groups = tuple(
+        Group(name=f"a={name}", rows=rows, margin=None, required=False, weight=weight, columns=("a",))
+        for name, rows, weight in (("x", np.arange(1000), 0.9), ("y", np.arange(1000, 4000), 0.1))
+    )
+    claim = gap_claim("all, weighted by a", 0.05)
+    user = np.where(np.arange(4000) < 1000, 0, np.arange(4000))
+    question = ask(4000, claims=[claim], weighted=weighted_groupings(groups), clusters=user)
+    assert plan_claim(claim, replace(question, groups=groups)).too_few_clusters is not None
+    assert plan_claim(claim, replace(question, groups=groups, clusters=np.arange(4000))).too_few_clusters is None

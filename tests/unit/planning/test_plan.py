@@ -96,6 +96,18 @@ def test_no_claim_and_no_group_is_left_out_silently() -> None:
     assert plan.answerable, "what is left out is said, and does not change the answer about the rest"
 
 
+def test_the_claim_of_a_merged_group_asks_for_no_power_and_is_listed() -> None:
+    merged = replace(gap_claim("a=1", 0.05, required=False), merged_into=ALL_ROWS)
+    question = ask(1000, overall=0.05)
+    groups = (Group(name="a=1", rows=np.arange(5), margin=0.05, required=False, merged_into=ALL_ROWS),)
+    plan = made(replace(question, groups=groups, claims=(*question.claims, merged)))
+    assert [claim.subpopulation for claim in plan.claims] == [ALL_ROWS]
+    (listed,) = plan.left_out
+    assert (listed.subpopulation, listed.required) == ("a=1", False)
+    assert listed.reason == "merged into all, which must pass in its place; it can only be shown to be broken"
+    assert plan.answerable
+
+
 def test_clusters_are_mentioned_when_nobody_knows_what_they_are_worth() -> None:
     plan = made(ask(1000, overall=0.05, clusters=np.repeat(np.arange(100), 10)))
     (note,) = plan.notes

@@ -14,6 +14,7 @@ from evalkit.planning.selfcheck import SelfCheck, VerdictRates, self_check
 from evalkit.stats.exact_power import power_above
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import ALL_ROWS
+from evalkit.stats.spending import confidence_at
 from tests.unit.planning.asking import ask, gap_claim, observed, retention_claim
 
 SIMULATIONS = 400
@@ -56,6 +57,27 @@ def test_a_gate_with_rows_enough_goes_when_nothing_differs_and_hardly_ever_at_a_
     assert everywhere.false_no_go
     assert rate(everywhere.no_go) <= 0.05
     assert found.cross_checked >= 50
+
+
+def test_a_merged_group_holds_no_go_open_and_is_among_the_claims_that_may_fail() -> None:
+    own = ask(1000, {"few=1": (range(20), 0.08)}, overall=0.05)
+    merged = dataclasses.replace(gap_claim("few=1", 0.08, required=False), merged_into=ALL_ROWS)
+    question = dataclasses.replace(own, claims=(own.claims[0], merged))
+    found = quick(question, SIMULATIONS, 1)
+    assert found.holds
+    assert (found.claims, found.left_out) == (2, ())
+    assert rate(found.alike.go) > 0.9 > 0.5 > rate(quick(own, SIMULATIONS, 1).alike.go)
+    assert [each.subpopulation for each in found.at_bars] == [ALL_ROWS]
+    everywhere = by_truth(found, Truth.AT_EVERY_BAR)
+    assert (everywhere.false_go, everywhere.false_no_go) == (True, True)
+    assert rate(everywhere.no_go) <= 0.06
+
+
+def test_a_group_that_is_broken_makes_no_go_the_right_answer_though_it_is_merged() -> None:
+    own = ask(1000, {"few=1": (range(20), 0.08)}, overall=0.2, assumptions=Assumptions(difference=-0.1))
+    merged = dataclasses.replace(gap_claim("few=1", 0.08, required=False), merged_into=ALL_ROWS)
+    assumed = by_truth(quick(dataclasses.replace(own, claims=(own.claims[0], merged)), 50, 1), Truth.ASSUMED)
+    assert (assumed.false_go, assumed.false_no_go) == (False, False), "it is not among what a GO says"
 
 
 def test_verdicts_of_each_truth_add_up() -> None:
@@ -127,6 +149,25 @@ def test_clusters_and_what_is_left_out_are_said() -> None:
     found = quick(question, 100, 1)
     assert any("cluster" in note for note in found.notes)
     assert [each.subpopulation for each in found.left_out] == ["all, weighted by channel"]
+
+
+@pytest.mark.parametrize("look", [1, 5, 12, 60])
+def test_a_look_that_may_spend_next_to_nothing_is_simulated_as_the_gate_decides_it(look: int) -> None:
+    """O'Brien-Fleming gives the first of 100 looks 3e-146 of the 1 %. No number is so near to 1; the nearest stands
+    in. A student that loses 3 rows in 4 is NO-GO all the same, and one that gains as many is GO."""
+    confidence = confidence_at(look, 100, 0.99, "obrien_fleming")
+    assert confidence is not None
+    assert confidence < 1.0
+    groups = {"a=x": (range(300), 0.3), "a=y": (range(300, 304), 0.3)}
+    for difference, verdict in ((-0.75, "no_go"), (0.75, "go")):
+        assumptions = Assumptions(difference=difference, discordance=0.8, teacher_accuracy=0.5 - difference / 2)
+        stated = groups if verdict == "no_go" else {}
+        question = ask(2000, stated, overall=0.05, confidence=confidence, assumptions=assumptions)
+        found = self_check(question, 200, 1, decided_again=400)
+        assert rate(getattr(by_truth(found, Truth.ASSUMED), verdict)) > 0.95
+        assert found.holds
+        assert found.cross_checked >= 400
+        assert 0.0 < found.promised <= 0.01
 
 
 def test_nothing_to_try_is_refused() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -63,18 +66,50 @@ def test_claims_that_are_not_simulated_make_no_go_rarer() -> None:
     assert decide_all(crowd, counts).no_go.sum() < decide_all(alone, counts).no_go.sum()
 
 
-@pytest.mark.parametrize("minimum_rows", [81, 1])
-def test_a_group_without_evidence_keeps_the_verdict_open(minimum_rows: int) -> None:
+def with_claim(number: int, **changed: Any) -> Rules:
+    """The rules with another policy for one claim."""
+    claims = list(RULES.claims)
+    claims[number] = replace(claims[number], **changed)
+    return replace(RULES, claims=tuple(claims))
+
+
+def test_a_group_without_rows_keeps_the_verdict_open() -> None:
     counts = drawn(10, -0.02)
-    if minimum_rows == 1:
-        counts[1] = 0
-    rules = Rules(
-        claims=RULES.claims, place=RULES.place, confidence=0.95, minimum_rows=minimum_rows, others=RULES.others
-    )
-    decided = decide_all(rules, counts)
+    counts[1] = 0
+    decided = decide_all(RULES, counts)
     assert not decided.go.any()
     assert not decided.passed[2].any()
-    assert cross_check(rules, kept(counts, decided)) == 10
+    assert cross_check(RULES, kept(counts, decided)) == 10
+
+
+def test_a_group_below_minimum_rows_cannot_pass_and_can_fail() -> None:
+    rules, good, bad = with_claim(2, rows_short=1), drawn(10, -0.02), drawn(10, 0.0)
+    bad[1] = [20, 0, 60, 0]
+    assert decide_all(RULES, good).go.any()
+    assert not decide_all(rules, good).go.any()
+    assert not decide_all(rules, good).passed[2].any()
+    assert decide_all(rules, bad).no_go.all()
+    for counts in (good, bad):
+        assert cross_check(rules, kept(counts, decide_all(rules, counts))) == 10
+
+
+def test_a_claim_that_is_not_simulated_and_lacks_rows_leaves_no_go() -> None:
+    rules, counts = replace(RULES, others=(replace(LATENCY, rows_short=1),)), drawn(10, -0.02)
+    assert not decide_all(rules, counts).go.any()
+    assert cross_check(rules, kept(counts, decide_all(rules, counts))) == 10
+
+
+def test_a_merged_group_holds_no_go_open_and_can_fail() -> None:
+    rules = with_claim(2, required=False, merged_into=ALL_ROWS)
+    good, bad = drawn(10, -0.02), drawn(10, -0.02)
+    few = np.array([6, 0, 0, 2])
+    good[0], good[1] = good[2] + few, few
+    bad[0], bad[1] = bad[2] + [0, 0, 8, 0], [0, 0, 8, 0]
+    assert not decide_all(RULES, good).go.any(), "8 rows are too few to pass"
+    assert decide_all(rules, good).go.all()
+    assert decide_all(rules, bad).no_go.all()
+    for counts in (good, bad):
+        assert cross_check(rules, kept(counts, decide_all(rules, counts))) == 10
 
 
 def test_a_teacher_that_is_never_right_leaves_retention_open() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from collections.abc import Callable
@@ -181,3 +182,20 @@ def test_a_column_of_several_types_is_kept_as_text_so_that_the_table_can_be_writ
     aligned_table(rows, LABELS, answers, answers).to_parquet(tmp_path / "predictions.parquet")
     read = pd.read_parquet(tmp_path / "predictions.parquet")["odd"]
     assert read.fillna("nothing").tolist() == ["1", "1", "nothing", "[2]", "{'a': 3}"]
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["probabilities", "no probabilities"])
+@pytest.mark.parametrize("own", ["teacher_probability_good", "student_probability_bad", "@label", "@equal_texts"])
+def test_a_column_of_the_held_out_table_never_stands_for_what_a_model_says(own: str, given: bool) -> None:
+    table = pd.DataFrame({"id": ["a", "b"], "text": "t", "label": "good", "row_label": "x", "other": 1})
+    rows = held_out_rows(table, Columns(), LABELS)
+    rows = dataclasses.replace(rows, table=rows.table.assign(**{own: 0.25}))
+    probabilities = np.full((2, 2), 0.5, dtype=np.float32) if given else None
+    answers = Answers(predicted=np.zeros(2, dtype=np.int64), probabilities=probabilities, truncated=None)
+    aligned = aligned_table(rows, LABELS, answers, answers)
+    assert aligned["row_label"].tolist() == ["good", "good"]
+    assert aligned["other"].tolist() == [1, 1]
+    if given and "probability" in own:
+        assert aligned[own].tolist() == [0.5, 0.5]
+    else:
+        assert own not in aligned.columns

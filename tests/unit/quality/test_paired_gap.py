@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.data.subpopulations import Group, groups
-from evalkit.quality.design_effect import deflate, design_effect, design_effects
+from evalkit.quality.design_effect import deflate, design_effect, design_effects, too_few_clusters
 from evalkit.quality.fidelity import divergence, fidelity_measurements
 from evalkit.quality.paired_gap import GAP, RETENTION, count_pairs, equal, paired_measurements, right
 from evalkit.spec.subpopulations import Subpopulation
@@ -28,7 +28,7 @@ def random_table(seed, rows):
     rng = np.random.default_rng(seed)
     names = np.array(LABELS)
     columns = {name: names[rng.integers(0, 2, rows)] for name in ("row_label", "teacher", "student")}
-    return pd.DataFrame(columns | {"channel": rng.choice(["x", "y", "z"], rows), "user": rng.integers(0, 5, rows)})
+    return pd.DataFrame(columns | {"channel": rng.choice(["x", "y", "z"], rows), "user": rng.integers(0, 12, rows)})
 
 
 @settings(deadline=None, max_examples=40)
@@ -134,13 +134,14 @@ def one_by_one(table, rows, cluster, level):
     part = table.iloc[rows]
     student, teacher = ((part[model] == part["row_label"]).to_numpy() for model in ("student", "teacher"))
     clusters = None if cluster is None else part[cluster].to_numpy()
+    too_few = too_few_clusters(clusters)
     effect = design_effect(student.astype(float) - teacher, clusters)
     counts = deflate(count_pairs(student, teacher), effect)
     shares = []
     for hits in (teacher, student):
         n = max(1, round(len(hits) / design_effect(hits.astype(float), clusters))) if len(hits) else 0
-        shares.append(proportion(round(hits.mean() * n) if n else 0, n, level))
-    return difference(counts, level), counts, shares
+        shares.append(too_few or proportion(round(hits.mean() * n) if n else 0, n, level))
+    return too_few or difference(counts, level), counts, shares
 
 
 @settings(deadline=None, max_examples=40)

@@ -87,6 +87,33 @@ class TestClaim:
             claim(RunFolder(path), {"seed": 1}, "digest-1")
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/dev/null/run", "Not a directory"),
+        ("/proc/run", "No such file or directory|Permission denied"),
+        ("a file/run", "Not a directory"),
+        ("x" * 300, "File name too long"),
+    ],
+    ids=["under a device", "in a file system of the kernel", "under a file", "a name too long"],
+)
+def test_a_place_where_no_folder_can_be_made_is_refused_in_one_line(tmp_path: Path, path: str, why: str) -> None:
+    (tmp_path / "a file").write_text("not a folder")
+    folder = RunFolder(tmp_path / path)
+    message = rf"cannot be a run folder \(({why})\); give another --run folder"
+    with pytest.raises(RunFolderError, match=message):
+        claim(folder, {"seed": 1}, "digest-1")
+    with pytest.raises(RunFolderError, match=message), locked(folder):
+        pytest.fail("there is nothing to lock")
+
+
+def test_a_folder_whose_lock_cannot_be_written_is_refused_in_one_line(run: RunFolder) -> None:
+    """Root may write anywhere, so the lock is a folder here, which cannot be opened for writing."""
+    (run.root / ".lock").mkdir(parents=True)
+    with pytest.raises(RunFolderError, match=r"cannot be a run folder \(Is a directory\)"), locked(run):
+        pytest.fail("there is nothing to lock")
+
+
 class TestLock:
     def test_of_another_process_is_respected_and_its_number_named(self, run: RunFolder, process: Process) -> None:
         with (

@@ -281,7 +281,8 @@ class TestPlannedLooks:
         look(looks=POCOCK)
         before = (tmp_path / LEDGER).read_bytes()
         with pytest.raises(
-            SpecError, match=r"look 1 at data\.held_out was under the plan 3 \(pocock, confidence 0\.95\); a plan holds"
+            SpecError,
+            match=r"look 1 at data\.held_out \(run run-1\) was under the plan 3 \(pocock, confidence 0\.95\); a plan",
         ):
             look(student="m2", looks=plan, confidence=confidence)
         assert (tmp_path / LEDGER).read_bytes() == before
@@ -292,10 +293,21 @@ class TestPlannedLooks:
             look(student="m2", looks=POCOCK)
         assert look(student="m2", looks=POCOCK, held_out="new rows").number == 1
 
-    def test_may_be_followed_by_one_without_a_plan_which_is_counted_only(self, look: Open) -> None:
-        look(looks=POCOCK)
-        after = look(student="m2")
-        assert (after.number, after.confidence) == (2, 0.95)
+    @pytest.mark.parametrize("used", [1, 3])
+    def test_are_not_forgotten_when_the_plan_is_removed_whether_or_not_they_are_used_up(
+        self, look: Open, tmp_path: Path, used: int
+    ) -> None:
+        for number in range(used):
+            look(student=f"m{number}", looks=POCOCK)
+        before = (tmp_path / LEDGER).read_bytes()
+        with pytest.raises(
+            SpecError,
+            match=r"requirements\.looks is not stated, but look 1 at data\.held_out \(run run-1\) was under the plan 3 "
+            r"\(pocock, confidence 0\.95\); a plan holds from the first look to the last: restore it, or hold out new",
+        ):
+            look(student="another")
+        assert (tmp_path / LEDGER).read_bytes() == before
+        assert look(student="another", held_out="new rows").confidence == 0.95
 
 
 def test_the_report_goes_into_a_record_and_back(look: Open) -> None:

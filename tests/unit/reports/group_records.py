@@ -7,12 +7,14 @@ import dataclasses
 from evalkit.data.merging import merge_small
 from evalkit.data.subpopulations import Group, infeasible
 from evalkit.record.run_record import RunRecord
+from evalkit.stats.paired_counts import PairedCounts
 from tests.unit.reports import found
 from tests.unit.reports.assembled import groups_of, record_of
 from tests.unit.reports.counted import CHANNELS, cell, crossed, together, whole_of
 from tests.unit.reports.scored import OWN, scored
 from tests.unit.reports.specs import recorded_spec_of, spec_of
 
+LOST = PairedCounts(both=0, student_only=0, teacher_only=30, neither=0)
 SHARES = dict(zip((f"channel={each}" for each in CHANNELS), (0.1, 0.2, 0.3, 0.4), strict=True))
 
 
@@ -30,6 +32,15 @@ def merged() -> RunRecord:
     found_small = infeasible(declared, bar.confidence)
     merge = merge_small(declared, bar.quality.overall_margin, bar.confidence)
     return record_of(spec, cells, whole_of(cells), groups=merge.groups, too_small=found_small)
+
+
+def merged_and_broken() -> RunRecord:
+    """The student loses every row of a channel too small to pass; all rows, which must pass in its place, do."""
+    cells = {**{name: counts for name, counts in crossed(900).items() if name in SHARES}, "channel=fax": LOST}
+    spec = recorded_spec_of(subpopulations={"by": ["channel"], "small": "merge"})
+    bar, declared = spec.requirements, with_columns(groups_of(spec, cells))
+    merge = merge_small(declared, bar.quality.overall_margin, bar.confidence)
+    return record_of(spec, cells, whole_of(cells), groups=merge.groups, too_small=infeasible(declared, bar.confidence))
 
 
 def by_a_metric_only() -> RunRecord:

@@ -15,6 +15,7 @@ KINDS: dict[str, Callable[[], RunRecord]] = {
     "hostile": records.hostile,
     "nothing_required": records.nothing_required,
     "merged": group_records.merged,
+    "merged_and_broken": group_records.merged_and_broken,
     "by_a_metric_only": group_records.by_a_metric_only,
     "partly_judged": group_records.partly_judged,
     "weighted": group_records.weighted,

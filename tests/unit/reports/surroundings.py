@@ -78,5 +78,6 @@ def data_of(spec: GateSpec, whole: PairedCounts) -> dict[str, Any]:
     }
     if spec.data.train is not None:
         data["train_rows"] = 24_000
+        data["equal_texts"] = {"held_out": whole.n, "repeated": 0, "labelled_otherwise": 0, "apart": 0}
         data["leakage"] = {"leaked": 2, "held_out": whole.n, "share": 2 / whole.n}
     return data

@@ -13,8 +13,8 @@ from tests.unit.reports.kinds import KINDS
 from tests.unit.reports.reading import markdown_table, markdown_tables, name_in
 
 EVERY_KIND = pytest.mark.parametrize("kind", KINDS)
-ICONS = {"GO": "●", "NO-GO": "■", "INCONCLUSIVE": "◇", "passed": "●", "failed": "■", "open": "◇"}
-OTHER_STATES = {"○ merged", "○ not judged", "○ see claims", "▲ confirmed", "○ not confirmed"}
+ICONS = {"GO": "●", "NO-GO": "■", "INCONCLUSIVE": "◇", "passed": "●", "failed": "■", "open": "◇", "merged": "○"}
+OTHER_STATES = {"○ not judged", "○ see claims", "▲ confirmed", "○ not confirmed"}
 
 
 @EVERY_KIND
@@ -65,7 +65,7 @@ def test_every_claim_stands_once_with_its_state_and_only_that_over_all_rows_twic
 
 @EVERY_KIND
 def test_every_state_has_its_icon_beside_its_word(kind, html, markdown):
-    known = {f"{ICONS[word]} {word}" for word in ("passed", "failed", "open")} | OTHER_STATES
+    known = {f"{ICONS[word]} {word}" for word in ("passed", "failed", "open", "merged")} | OTHER_STATES
     for tables in (html(kind).tables, markdown_tables(markdown(kind))):
         of_claims = [each for each in tables if {"share of margin", "q"} & set(each[0])]
         assert {row[0] for each in of_claims for row in each[1:]} <= known

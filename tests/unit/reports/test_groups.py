@@ -41,11 +41,31 @@ def test_a_merged_group_says_where_it_is_judged_and_how_small_it_is(record, html
     listed = {row[1]: row for row in markdown_table(markdown("merged"), "p equal")}
     for name, home in homes.items():
         needs = f"has {small[name].n} rows, needs {small[name].rows_needed}."
-        said = f"Too small ever to pass at this margin: {needs} Judged within {home}."
-        assert (page[name][0], page[name][7], note_in(page[name][1])) == ("○ merged", "merged", said)
+        said = f"Too small ever to pass at this margin: {needs} Judged within {home}; by itself it could only fail."
+        (check,) = [each for each in record("merged").verdict.checks if each.requirement.subpopulation == name]
+        use = check.use_of_margin
+        share = f"{use.point + 0.0:.2f} ({use.lower:.2f} to {use.upper:.2f})".replace("-", "−")
+        assert (page[name][0], page[name][7], note_in(page[name][1])) == ("○ merged", share, said)
         assert (listed[name][0], listed[name][-1]) == ("○ merged", said)
     assert "21 groups: 19 passed, 2 merged." in html("merged").text
-    assert [row[0] for row in html("merged").table("p equal")[-2:]] == ["○ merged"] * 2, "those without a claim last"
+    assert [row[0] for row in html("merged").table("p equal")[-2:]] == ["○ merged"] * 2, "those that hold nothing last"
+    tally = "22 required claims: 22 passed, 0 failed, 0 open; 2 of merged groups: 0 failed"
+    assert page_of(record("merged")).headline.tally == tally
+
+
+def test_a_merged_group_that_is_shown_to_be_broken_stands_first_and_is_the_reason(record, html, markdown):
+    needs = "Too small ever to pass at this margin: has 30 rows, needs 32."
+    said = f"{needs} Judged within all rows, but shown to be broken by itself."
+    for rows in (html("merged_and_broken").table("p equal"), markdown_table(markdown("merged_and_broken"), "p equal")):
+        assert [name_in(row[1]) for row in rows[:2]] == ["all rows", "channel=fax"]
+        assert [row[0] for row in rows] == ["● passed", "■ failed", *["● passed"] * 4]
+    assert note_in(html("merged_and_broken").table("p equal")[1][1]) == said
+    page = page_of(record("merged_and_broken"))
+    assert page.headline.state.word == "NO-GO"
+    assert "accuracy gap on channel=fax is between −100.0 and" in page.headline.why.lower()
+    assert page.binding.title == "Accuracy gap, channel=fax"
+    assert page.headline.tally.endswith("0 failed, 0 open; 1 of merged groups: 1 failed")
+    assert "5 groups: 1 failed, 4 passed." in html("merged_and_broken").text
 
 
 def test_a_group_too_small_to_pass_is_named_with_the_rows_it_needs(record, html, markdown):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from evalkit.stats.bca import acceleration, carrying_units, interval_from_replicates
-from evalkit.stats.bootstrap import bca_interval, bootstrap_sums, bootstrap_weights
+from evalkit.stats.bca import acceleration, bca_interval, carrying_units, interval_from_replicates
+from evalkit.stats.bootstrap import bootstrap_sums
 from evalkit.stats.interval import Interval, NotEstimable
 from evalkit.stats.resampling import resamples
 
@@ -101,32 +101,6 @@ def test_counts_and_clusters_go_together() -> None:
     )
 
 
-def test_a_statistic_of_weights_gets_the_interval_of_the_same_statistic_of_sums() -> None:
-    values = seeded().exponential(size=150)
-    of_sums = bootstrap_sums(mean_terms(values), ratio, LEVEL, seeded(2), replicates=8000)
-    of_weights = bootstrap_weights(150, lambda w: w @ values / w.sum(axis=1), LEVEL, seeded(3), replicates=8000)
-    assert ends(of_weights) == pytest.approx(ends(of_sums), abs=0.015)
-    assert isinstance(of_weights, Interval)
-    assert (of_weights.n, of_weights.method) == (150, "paired bootstrap, BCa")
-
-
-def test_weights_of_rows_of_one_cluster_are_the_same() -> None:
-    clusters = np.array([5, 5, 9, 9, 9, *range(20, 60)])
-    seen = []
-
-    def third_share(weights: np.ndarray) -> np.ndarray:
-        seen.append(weights)
-        return weights[:, ::3].sum(axis=1) / weights.sum(axis=1)
-
-    found = bootstrap_weights(45, third_share, LEVEL, seeded(), clusters=clusters)
-    weights = np.concatenate(seen)
-    assert (weights[:, 0] == weights[:, 1]).all()
-    assert (weights[:, 2] == weights[:, 3]).all()
-    assert (weights[:, 2] == weights[:, 4]).all()
-    assert isinstance(found, Interval)
-    assert (found.n, found.method) == (42, "paired cluster bootstrap, BCa")
-
-
 def test_delete_a_group_jackknife_has_the_acceleration_of_the_exact_one() -> None:
     values = seeded().exponential(size=20_000)
     jackknife = (values.sum() - values) / (values.size - 1)
@@ -152,11 +126,10 @@ def test_identical_models_have_no_interval_of_no_width() -> None:
 def test_rounding_is_no_spread() -> None:
     """Both models have the same losses, but their means are formed in another order."""
     losses = seeded().exponential(size=500)
-
-    def gap(weights: np.ndarray) -> np.ndarray:
-        return ((weights * losses).sum(axis=1) - (weights[:, ::-1] * losses[::-1]).sum(axis=1)) / 500
-
-    found = bootstrap_weights(500, gap, LEVEL, seeded())
+    weights = np.concatenate(list(resamples(np.ones(500, dtype=np.int64), 2000, seeded())))
+    gaps = ((weights * losses).sum(axis=1) - (weights[:, ::-1] * losses[::-1]).sum(axis=1)) / 500
+    assert np.ptp(gaps) > 0
+    found = bca_interval(0.0, gaps, gaps[:200], LEVEL, n=500)
     assert isinstance(found, NotEstimable)
     assert "same value" in found.reason
 
@@ -165,7 +138,6 @@ def test_rounding_is_no_spread() -> None:
 def test_fewer_than_2_units_are_not_estimable(n: int) -> None:
     for found in (
         bootstrap_sums(np.ones((n, 2)), ratio, LEVEL, seeded()),
-        bootstrap_weights(n, lambda w: w.sum(axis=1), LEVEL, seeded()),
         bootstrap_sums(seeded().normal(size=(30 * n, 2)), ratio, LEVEL, seeded(), clusters=np.full(30 * n, 4)),
     ):
         assert found == NotEstimable(reason="a spread needs at least 2 units to resample", n=n, n_needed=2)
@@ -308,18 +280,12 @@ def test_terms_that_do_not_fit_are_refused(terms: np.ndarray, given: dict[str, n
         bootstrap_sums(terms, lambda sums: sums[..., 0], LEVEL, seeded(), **given)
 
 
-def test_levels_shapes_and_groups_that_make_no_sense_are_refused() -> None:
+def test_levels_and_shapes_that_make_no_sense_are_refused() -> None:
     values = seeded().normal(size=10)
     with pytest.raises(ValueError, match="level is 1"):
         bootstrap_sums(mean_terms(values), ratio, 1.0, seeded())
     with pytest.raises(ValueError, match="level is 0"):
-        bootstrap_weights(10, lambda w: w @ values, 0.0, seeded())
-    with pytest.raises(ValueError, match="jackknife_groups is 1"):
-        bootstrap_weights(10, lambda w: w @ values, LEVEL, seeded(), jackknife_groups=1)
-    with pytest.raises(ValueError, match=r"clusters has shape \(9,\)"):
-        bootstrap_weights(10, lambda w: w @ values, LEVEL, seeded(), clusters=np.arange(9))
-    with pytest.raises(ValueError, match="n is -1"):
-        bootstrap_weights(-1, lambda w: w @ values, LEVEL, seeded())
+        bca_interval(0.0, [0.0, 1.0], [1.0, 2.0], 0.0, n=2)
     with pytest.raises(ValueError, match="replicates is 0"):
         bca_interval(0.0, [], [1.0, 2.0], LEVEL, n=2)
     with pytest.raises(ValueError, match="the statistic gives shape"):

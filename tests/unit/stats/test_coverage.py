@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from evalkit.stats import bca
-from evalkit.stats.bootstrap import bootstrap_sums, bootstrap_weights
+from evalkit.stats.bootstrap import bootstrap_sums
 from evalkit.stats.interval import Estimate, Interval
 from evalkit.stats.means import mean_interval
 from evalkit.stats.paired_difference import tango_bounds
@@ -142,23 +142,6 @@ def test_cluster_bootstrap_covers_where_rows_share_a_cluster_and_the_row_bootstr
         by_row.append(bootstrap_sums(terms, mean_of, 0.9, rng, replicates=600))
     assert covered(by_cluster, 0.0) == pytest.approx(0.9, abs=0.04)
     assert covered(by_row, 0.0) < 0.8
-
-
-@pytest.mark.slow
-def test_weighted_bootstrap_of_an_area_under_the_curve_covers_near_its_level() -> None:
-    """AUC of a score with 60 positives and 90 negatives, N(1, 1) and N(0, 1): Φ(1 / √2) = 0.7602."""
-    rng = np.random.default_rng(13)
-    found = []
-    for _ in range(400):
-        score = np.concatenate([rng.normal(1.0, 1.0, size=60), rng.normal(size=90)])
-        above = (score[:60, np.newaxis] > score[60:]).astype(float)
-
-        def area(weights: np.ndarray, above: np.ndarray = above) -> np.ndarray:
-            positive, negative = weights[:, :60], weights[:, 60:]
-            return ((positive @ above) * negative).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
-
-        found.append(bootstrap_weights(150, area, 0.9, rng, replicates=500))
-    assert covered(found, 0.7602) == pytest.approx(0.9, abs=0.06)
 
 
 # Every label, teacher's answer and student's answer of a binary task, and what each adds to both confusion counts.

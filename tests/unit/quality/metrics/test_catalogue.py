@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import re
+import sys
+
+import numpy as np
 import pytest
 
 from evalkit.errors import SpecError
+from evalkit.quality.metrics.answered import Answered
 from evalkit.quality.metrics.catalogue import KINDS, defaults, described, metric, names
+from evalkit.quality.metrics.idle_margin import refuse_idle_margin
 
 
 def filled_in(name):
@@ -34,6 +41,59 @@ def test_what_is_always_measured_is_known_and_needs_no_optional_package(kind):
 def test_losses_are_better_low_and_all_else_high():
     low = {about.name for kind in KINDS for about in described(kind) if not about.higher_is_better}
     assert low == {"log_loss", "brier", "ece", "hamming_loss"}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_metric_takes_a_margin_as_wide_as_all_that_it_can_be(kind):
+    for name in names(kind):
+        found = metric(filled_in(name), kind, ("no", "maybe", "yes") if kind == "classification" else ("no", "yes"))
+        lowest, highest = found.range
+        assert -math.inf < lowest < highest < math.inf
+        refuse_idle_margin(found, 0.99 * (highest - lowest))
+        with pytest.raises(
+            SpecError, match=rf"metric {re.escape(found.name)}: the margin is .* every student would pass"
+        ):
+            refuse_idle_margin(found, highest - lowest)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "expected"),
+    [
+        ("accuracy", "classification", (0, 1)),
+        ("auc:yes", "classification", (0, 1)),
+        ("log_loss", "multilabel", (0, pytest.approx(15.94, abs=0.01))),
+        ("ndcg@10", "ranking", (0, 1)),
+        ("bleu", "generation", (0, 100)),
+        ("chrf", "generation", (0, 100)),
+    ],
+)
+def test_ranges_are_in_the_unit_of_the_metric(name, kind, expected):
+    assert metric(name, kind).range == expected
+
+
+@pytest.mark.parametrize(("labels", "highest"), [(("no", "yes"), 1), (("no", "maybe", "yes"), 2), (None, 2)])
+def test_the_worst_brier_score_of_two_labels_is_half_of_that_of_more(labels, highest):
+    found = metric("brier", "classification", labels)
+    assert found.range == (0, highest)
+    number = 2 if labels is None else len(labels) - 1
+    answered = Answered(
+        model="model",
+        labels=labels or ("a", "b", "c"),
+        truth=np.zeros(3, dtype=np.int64),
+        predicted=np.full(3, number),
+        probabilities=np.eye(number + 1)[[number] * 3],
+    )
+    assert found.value(answered) == highest
+
+
+@pytest.mark.parametrize(("name", "package"), [("bleu", "sacrebleu"), ("chrf", "sacrebleu"), ("rouge_l", "rapidfuzz")])
+def test_a_missing_package_is_a_fault_of_the_spec_that_names_the_extra_to_install(monkeypatch, name, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf"metric {name} needs the package {package}, .*pip install 'evalkit-gate\[generation\]'"
+    with pytest.raises(SpecError, match=message) as caught:
+        metric(name, "generation")
+    assert caught.value.exit_code == 2
+    assert name in names("generation")
 
 
 @pytest.mark.parametrize(

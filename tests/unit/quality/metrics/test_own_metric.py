@@ -13,6 +13,7 @@ import pytest
 from evalkit.data.subpopulations import Group
 from evalkit.errors import SpecError
 from evalkit.quality.metrics.catalogue import metric
+from evalkit.quality.metrics.idle_margin import refuse_idle_margin
 from evalkit.quality.metrics.measure import metric_measurements
 from evalkit.stats.interval import Interval, NotEstimable
 
@@ -48,6 +49,23 @@ SOURCE = '''
     def best_item(truth, predicted, probabilities):
         return float(truth[predicted.argmax()])
 
+    def in_range(truth, predicted, probabilities):
+        return accuracy(truth, predicted, probabilities)
+    in_range.range = (0, 1)
+
+    def upside_down(*_): return 0.5
+    upside_down.range = (1, 0)
+
+    def half_a_range(*_): return 0.5
+    half_a_range.range = [0.5]
+
+    def words_for_range(*_): return 0.5
+    words_for_range.range = ("low", "high")
+
+    def without_end(*_): return 0.5
+    without_end.range = (float("nan"), 1)
+
+    def shouts(*_): raise ValueError("first line\\n\\n  second\\x1b[31m " + "!" * 1000)
     def raises(*_): raise KeyError("lost")
     def leaves(*_): sys.exit(0)
     def text(*_): return "0.9"
@@ -149,6 +167,7 @@ def test_in_ranking_it_is_called_once_a_query_and_averaged():
             "query": ["a", "a", "b", "b", "c", "c"],
         }
     )
+    data = pd.concat([data.assign(query=data["query"] + str(copy)) for copy in range(5)], ignore_index=True)
     found = measured("best_item", data, kind="ranking", query="query")
     assert found["teacher", "all"].point == pytest.approx((2 + 1 + 1) / 3)
     assert found["student", "all"].point == pytest.approx((0 + 1 + 3) / 3)
@@ -173,6 +192,38 @@ def test_a_function_that_spoils_its_arguments_spoils_nothing():
 def test_what_is_no_number_ends_the_gate_with_its_name(function, message):
     with pytest.raises(SpecError, match=f"own_metrics_under_test:{function} {message}"):
         measured(function)
+
+
+def test_what_it_says_as_it_fails_is_told_in_one_line():
+    with pytest.raises(SpecError) as caught:
+        measured("shouts")
+    message = str(caught.value)
+    assert "raised ValueError on 200 rows: first line second [31m !!!" in message
+    assert message.isprintable()
+    assert message.endswith("!! …; mend the function")
+    assert len(message) < 420
+
+
+@pytest.mark.parametrize("margin", [1, 1.5])
+def test_a_margin_as_wide_as_the_range_that_it_names_is_refused(margin):
+    found = metric("own_metrics_under_test:in_range", "classification")
+    assert found.range == (0, 1)
+    refuse_idle_margin(found, 0.99)
+    with pytest.raises(SpecError, match=f"in_range: the margin is {margin:g}, and .* from 0 to 1.*below 1"):
+        refuse_idle_margin(found, margin)
+
+
+def test_a_function_that_names_no_range_takes_any_margin():
+    refuse_idle_margin(metric("own_metrics_under_test:accuracy", "classification"), 1e9)
+    refuse_idle_margin(metric("own_metrics_under_test:best_item", "ranking"), 1e9)
+
+
+@pytest.mark.parametrize("function", ["upside_down", "half_a_range", "words_for_range", "without_end"])
+def test_a_range_that_is_none_is_refused(function):
+    with pytest.raises(
+        SpecError, match=rf"{function}: its range is .*; give the lowest and the highest value .* \(0, 1\)"
+    ):
+        metric(f"own_metrics_under_test:{function}", "classification")
 
 
 @pytest.mark.parametrize("function", ["nan", "infinite"])
