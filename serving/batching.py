@@ -1,61 +1,59 @@
 """Dynamic batching without deliberate delay: a batch is whatever queued while the last one ran.
 
 Waiting for company costs a lone client its latency and gains nothing once clients queue anyway. All state
-belongs to the event loop; one worker thread does nothing but compute, so that the loop stays free.
+belongs to the event loop; one worker thread does nothing but compute.
+
+Where there is a core to spare, the next batch starts before the answers of the last one are written. Where the
+process has a single core the two would only take turns: there the answers go first, and the next batch starts once
+the loop finds nothing new, so that it is as full as it can be at no cost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic
 
 import numpy as np
 
 from serving.errors import InferenceError, ServingError
+from serving.observer import NoObserver, Observer
+from serving.parts import BatchLimits, Part, Row, cut, joined
 
-Row = TypeVar("Row")
+# How many turns of the loop may bring new rows before the batch starts nevertheless.
+_MOST_TURNS = 16
+# How many parts of unlike length are passed over in the search for a full batch.
+_MOST_PASSED_OVER = 64
 
 
 class QueueFull(ServingError):
     """Accepting the rows would exceed the queue's limit; try again shortly."""
 
 
-class DeadlinePassed(ServingError):
-    """Nobody wants the answer any more: the request's deadline passed while it waited."""
-
-
-class ClientGone(ServingError):
-    """Nobody wants the answer any more: the client left while its request waited."""
-
-
 class Draining(ServingError):
     """The server is finishing what it accepted and takes nothing new."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Part(Generic[Row]):
-    """Rows of one request that fit one batch, and where their answer goes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchingRules:
+    """When a batch starts, and what may wait for it.
 
-    rows: list[Row]
-    answer: asyncio.Future[np.ndarray]
-    deadline: float | None
-    gone: Callable[[], bool] | None
+    Attributes:
+        limits: how large a batch may be.
+        queue_rows: rows that may wait, the running batch not counted.
+        max_delay_s: how long a row may wait for a fuller batch while nothing runs. 0 is best unless a larger batch
+            is much cheaper a row, as on a GPU.
+        spare_core: whether computing and answering can go on at the same time.
+    """
 
-    def is_wanted(self, now: float) -> bool:
-        """Whether somebody still waits for the answer; a passed deadline is told at once."""
-        if self.answer.done():
-            return False
-        if self.deadline is not None and now > self.deadline:
-            self.answer.set_exception(DeadlinePassed("the deadline passed before the texts were computed"))
-            return False
-        if self.gone is not None and self.gone():
-            self.answer.set_exception(ClientGone("the client left before the texts were computed"))
-            return False
-        return True
+    limits: BatchLimits
+    queue_rows: int
+    max_delay_s: float = 0.0
+    spare_core: bool = True
 
 
 class Batcher(Generic[Row]):
@@ -63,19 +61,32 @@ class Batcher(Generic[Row]):
 
     Args:
         run: answers a batch, one leading-axis entry per row; called in one worker thread, one at a time.
-        max_batch_rows: no batch is larger. A larger request is cut into parts and its answer joined again.
-        queue_limit_rows: rows that may wait, the running batch not counted.
+        rules: see `BatchingRules`.
+        tokens_of: the length of a row. Rows of unlike length are kept apart, because each row is padded to the
+            longest of its batch.
+        observer: is told of every batch and of every row that was dropped.
 
     Everything but `run` must be called from one event loop.
     """
 
-    def __init__(self, run: Callable[[list[Row]], np.ndarray], max_batch_rows: int, queue_limit_rows: int) -> None:
+    def __init__(
+        self,
+        run: Callable[[list[Row]], np.ndarray],
+        rules: BatchingRules,
+        *,
+        tokens_of: Callable[[Row], int] = lambda _: 1,
+        observer: Observer | None = None,
+    ) -> None:
         self._run = run
-        self._max_batch_rows = max_batch_rows
-        self._queue_limit_rows = queue_limit_rows
-        self._waiting: deque[_Part[Row]] = deque()
+        self._rules = rules
+        self._tokens_of = tokens_of
+        self._observer = observer or NoObserver()
+        self._waiting: deque[Part[Row]] = deque()
         self._waiting_rows = 0
+        self._arrivals = 0
         self._busy = False
+        self._looking = False
+        self._delay: asyncio.TimerHandle | None = None
         self._draining = False
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
@@ -93,7 +104,7 @@ class Batcher(Generic[Row]):
 
     @property
     def waiting_rows(self) -> int:
-        """Rows accepted and not yet in a batch; cancelled ones count until they are dropped."""
+        """Rows accepted and not yet in a batch; unwanted ones count until they are dropped."""
         return self._waiting_rows
 
     def check_room(self, rows: int) -> None:
@@ -104,13 +115,15 @@ class Batcher(Generic[Row]):
             QueueFull: the rows do not fit the queue.
         """
         if self._draining:
+            self._observer.refused("draining")
             raise Draining("the server is draining and takes no new requests; send them to another server")
-        if self._waiting_rows + rows > self._queue_limit_rows:
-            self._drop_cancelled()
-        if self._waiting_rows + rows > self._queue_limit_rows:
+        limit = self._rules.queue_rows
+        if self._waiting_rows + rows > limit:
+            self._drop_unwanted()
+        if self._waiting_rows + rows > limit:
+            self._observer.refused("queue full")
             raise QueueFull(
-                f"{self._waiting_rows} rows wait and {rows} more exceed the limit of "
-                f"{self._queue_limit_rows}; try again shortly"
+                f"{self._waiting_rows} rows wait and {rows} more exceed the limit of {limit}; try again shortly"
             )
 
     async def submit(
@@ -131,17 +144,27 @@ class Batcher(Generic[Row]):
             raise ValueError("a request has 0 rows; give at least one")
         self.check_room(len(rows))
         loop = asyncio.get_running_loop()
-        parts: list[_Part[Row]] = [
-            _Part(list(rows[start : start + self._max_batch_rows]), loop.create_future(), deadline, gone)
-            for start in range(0, len(rows), self._max_batch_rows)
+        now = loop.time()
+        tokens = [self._tokens_of(row) for row in rows]
+        order = cut(tokens, self._rules.limits)
+        parts: list[Part[Row]] = [
+            Part(
+                [rows[number] for number in numbers],
+                tokens[numbers[-1]],
+                sum(tokens[number] for number in numbers),
+                loop.create_future(),
+                now,
+                deadline,
+                gone,
+            )
+            for numbers in order
         ]
-        if not self._busy and not self._waiting:
-            # On the loop's next turn: requests that arrived in this one share the batch.
-            loop.call_soon(self._start_next)
         self._waiting.extend(parts)
         self._waiting_rows += len(rows)
+        self._arrivals += 1
         self._idle.clear()
-        return await _joined([part.answer for part in parts])
+        self._look(loop)
+        return await joined([part.answer for part in parts], order)
 
     async def drain(self) -> None:
         """Refuse new rows from now on, and return once every accepted row is answered."""
@@ -153,7 +176,36 @@ class Batcher(Generic[Row]):
         self._draining = True
         self._worker.shutdown(wait=True)
 
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Start a batch on one of the loop's next turns: requests that arrive together share it."""
+        if self._busy or not self._waiting:
+            return
+        if self._delay is not None and self._is_full:
+            self._delay.cancel()
+            self._delay = None
+        elif self._looking:
+            return
+        self._looking = True
+        loop.call_soon(self._start_or_look_again, self._arrivals - 1, 0)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._waiting_rows >= self._rules.limits.rows
+
+    def _start_or_look_again(self, arrivals: int, turns: int) -> None:
+        """`arrivals` is how many requests had come when the loop last looked, so many turns ago."""
+        loop = asyncio.get_running_loop()
+        news = self._arrivals != arrivals and turns < _MOST_TURNS
+        if news and not self._is_full and not self._rules.spare_core:
+            loop.call_soon(self._start_or_look_again, self._arrivals, turns + 1)
+        elif not self._is_full and self._rules.max_delay_s and self._waiting:
+            start = self._waiting[0].arrived + self._rules.max_delay_s
+            self._delay = loop.call_at(start, self._start_next)
+        else:
+            self._start_next()
+
     def _start_next(self) -> None:
+        self._looking, self._delay = False, None
         if self._busy:
             return
         batch = self._take_batch()
@@ -161,57 +213,68 @@ class Batcher(Generic[Row]):
             self._idle.set()
             return
         self._busy = True
-        loop = asyncio.get_running_loop()
-        computing = self._worker.submit(_outcomes, self._run, batch)
-        computing.add_done_callback(lambda done: loop.call_soon_threadsafe(self._finish, batch, done))
+        self._worker.submit(self._compute, batch, asyncio.get_running_loop())
 
-    def _take_batch(self) -> list[_Part[Row]]:
-        """Oldest parts first, as many as fit; cancelled ones are dropped before they cost a computation."""
-        batch: list[_Part[Row]] = []
-        room, now = self._max_batch_rows, asyncio.get_running_loop().time()
-        while self._waiting:
-            part = self._waiting[0]
-            wanted = part.is_wanted(now)
-            if wanted and len(part.rows) > room:
-                break
-            self._waiting.popleft()
+    def _compute(self, batch: list[Part[Row]], loop: asyncio.AbstractEventLoop) -> None:
+        """In the worker thread."""
+        began = time.perf_counter()
+        outcomes = _outcomes(self._run, batch)
+        loop.call_soon_threadsafe(self._finish, batch, outcomes, time.perf_counter() - began)
+
+    def _take_batch(self) -> list[Part[Row]]:
+        """The oldest part, and of those that follow as many as fit; the others keep their places."""
+        now = asyncio.get_running_loop().time()
+        batch: list[Part[Row]] = []
+        passed_over: list[Part[Row]] = []
+        rows = longest = real = 0
+        while self._waiting and rows < self._rules.limits.rows and len(passed_over) < _MOST_PASSED_OVER:
+            part = self._waiting.popleft()
+            if self._is_dropped(part, now):
+                continue
+            extended = rows + len(part.rows), max(longest, part.longest), real + part.real_tokens
+            if batch and not self._rules.limits.admit(*extended):
+                passed_over.append(part)
+                continue
+            rows, longest, real = extended
+            batch.append(part)
             self._waiting_rows -= len(part.rows)
-            if wanted:
-                batch.append(part)
-                room -= len(part.rows)
+            self._observer.queued(now - part.arrived)
+        self._waiting.extendleft(reversed(passed_over))
         return batch
 
-    def _finish(self, batch: list[_Part[Row]], done: Future[list[np.ndarray | Exception]]) -> None:
+    def _is_dropped(self, part: Part[Row], now: float) -> bool:
+        reason = part.why_unwanted(now)
+        if reason is None:
+            return False
+        self._waiting_rows -= len(part.rows)
+        self._observer.dropped(reason, len(part.rows))
+        return True
+
+    def _finish(self, batch: list[Part[Row]], outcomes: list[np.ndarray | Exception], seconds: float) -> None:
         self._busy = False
-        self._start_next()  # first, so that the worker computes while the loop writes answers
-        for part, outcome in zip(batch, done.result(), strict=True):
+        if self._rules.spare_core and (self._is_full or not self._rules.max_delay_s):
+            self._start_next()  # first, so that it computes while the answers are written
+        rows = sum(len(part.rows) for part in batch)
+        self._observer.computed(seconds, rows, rows * max(part.longest for part in batch))
+        for part, outcome in zip(batch, outcomes, strict=True):
             if part.answer.done():
                 continue
             if isinstance(outcome, Exception):
                 part.answer.set_exception(outcome)
             else:
                 part.answer.set_result(outcome)
+        if self._waiting:
+            self._look(asyncio.get_running_loop())
+        elif not self._busy:
+            self._idle.set()
 
-    def _drop_cancelled(self) -> None:
-        kept = [part for part in self._waiting if not part.answer.done()]
-        self._waiting = deque(kept)
-        self._waiting_rows = sum(len(part.rows) for part in kept)
-
-
-async def _joined(answers: list[asyncio.Future[np.ndarray]]) -> np.ndarray:
-    """Join a request's parts; when one fails or the caller leaves, the others are dropped."""
-    if len(answers) == 1:
-        return await answers[0]
-    try:
-        return np.concatenate(await asyncio.gather(*answers))
-    except BaseException:
-        for answer in answers:
-            answer.cancel()
-        raise
+    def _drop_unwanted(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._waiting = deque(part for part in self._waiting if not self._is_dropped(part, now))
 
 
-def _outcomes(run: Callable[[list[Row]], np.ndarray], batch: list[_Part[Row]]) -> list[np.ndarray | Exception]:
-    """Compute a batch in the worker thread; if it fails, each part alone, so that only the bad one fails."""
+def _outcomes(run: Callable[[list[Row]], np.ndarray], batch: list[Part[Row]]) -> list[np.ndarray | Exception]:
+    """Compute a batch; if it fails, each part alone, so that only the bad one fails."""
     try:
         answer = _answered(run, [row for part in batch for row in part.rows])
     except Exception as error:  # noqa: BLE001 - `run` is anyone's, and every request must get an answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,9 +11,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from serving.batching import Batcher
+from serving.batching import Batcher, BatchingRules
 from serving.engine import Engine
 from serving.observer import NoObserver, Observer
+from serving.parts import BatchLimits
+from serving.provider import Provider
 from serving.readiness import Readiness
 from serving.settings import ServerSettings
 from serving.tokens import EncodedText
@@ -139,8 +142,9 @@ class Classifier:
         self._now.batcher.close()
 
     def _loaded(self, engine: Engine) -> _Loaded:
+        rules = batching_rules(self._settings, engine.provider)
         batcher: Batcher[EncodedText] = Batcher(
-            engine.probabilities, self._settings.max_batch_rows, self._settings.queue_limit_rows
+            engine.probabilities, rules, tokens_of=EncodedText.__len__, observer=self._observer
         )
         return _Loaded(engine, batcher)
 
@@ -163,6 +167,23 @@ class Classifier:
             encoded = await asyncio.to_thread(engine.encode, texts)
         self._observer.tokenised(time.perf_counter() - began)
         return encoded
+
+
+def batching_rules(settings: ServerSettings, provider: Provider) -> BatchingRules:
+    """How this process batches on this provider."""
+    return BatchingRules(
+        limits=BatchLimits(rows=settings.max_batch_rows, tokens=settings.max_batch_tokens),
+        queue_rows=settings.queue_limit_rows,
+        max_delay_s=settings.max_delay_ms / 1_000,
+        spare_core=provider is Provider.CUDA or _cores() > 1,
+    )
+
+
+def _cores() -> int:
+    """The processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 async def _answered(

@@ -8,6 +8,8 @@ from fastapi.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from serving.classifier import Answered, Classifier
+from serving.deadline import deadline_of
+from serving.entrance import ROWS
 from serving.plain_http import JSON, Handler, client_gone, read_body, respond
 from serving.settings import ServerSettings
 
@@ -20,9 +22,11 @@ def classify_handler(classifier: Classifier, settings: ServerSettings) -> Handle
     async def classify(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["method"] != "POST":
             raise HTTPException(405, f"{PATH} takes POST", {"Allow": "POST"})
+        deadline = deadline_of(scope, max_wait_ms=settings.max_wait_ms)
         body = await read_body(receive, limit_bytes=settings.max_body_bytes)
         texts = parse_texts(body, max_rows=settings.max_request_rows)
-        answered = await classifier.answer_texts(texts, deadline=None, gone=client_gone(receive))
+        scope["state"][ROWS] = len(texts)
+        answered = await classifier.answer_texts(texts, deadline=deadline, gone=client_gone(receive))
         await respond(send, 200, JSON, _answer(answered))
 
     return classify
@@ -45,7 +49,8 @@ def parse_texts(body: bytes, *, max_rows: int) -> list[str]:
         extra = ", ".join(sorted(repr(key) for key in stated if key != "texts"))
         raise HTTPException(422, f'the body has unknown keys {extra}; the only key is "texts"')
     texts = stated["texts"]
-    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts):
+    # Of a list that is too long anyway, no more than the limit is looked at.
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) for text in texts[:max_rows]):
         raise HTTPException(422, '"texts" must be a list of at least one string, and of strings only')
     if len(texts) > max_rows:
         raise HTTPException(413, f"the request has {len(texts)} texts, the limit is {max_rows}; split it")

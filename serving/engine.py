@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from serving.device_buffers import DeviceBuffers
 from serving.errors import InferenceError, ModelFolderError, ProviderError
 from serving.manifest import (
     MODEL_FILE,
@@ -45,7 +46,10 @@ class Engine:
         self._encoder = encoder
         self._session = session
         self._inputs = [item.name for item in session.get_inputs()]
-        self._outputs = [_logits_name(session)]
+        self._output = _logits_name(session)
+        self._buffers = (
+            DeviceBuffers(session, self._inputs, self._output, "cuda") if self.provider is Provider.CUDA else None
+        )
         self._version = model_version(manifest)
 
     @classmethod
@@ -98,6 +102,26 @@ class Engine:
         return self._version
 
     @property
+    def max_length(self) -> int:
+        """Tokens of one row at most, special tokens included."""
+        return self._manifest.max_length
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Token ids are below it."""
+        return self._encoder.vocabulary_size
+
+    @property
+    def pad_id(self) -> int:
+        """The token id that fills a batch up."""
+        return self._encoder.pad_id
+
+    @property
+    def takes_segments(self) -> bool:
+        """Whether the model reads `token_type_ids`."""
+        return "token_type_ids" in self._inputs
+
+    @property
     def provider(self) -> Provider:
         """The provider the session computes on (CPU or CUDA), whatever was asked for."""
         return real_provider(self._session)
@@ -114,7 +138,7 @@ class Engine:
         """
         inputs = padded_inputs(encoded, pad_id=self._encoder.pad_id)
         try:
-            (raw,) = self._session.run(self._outputs, {name: inputs[name] for name in self._inputs})
+            raw = self._computed(inputs)
         except ORT_ERRORS as error:
             raise InferenceError(f"the model failed on a batch of {len(encoded)}: {error}") from error
         logits: np.ndarray = np.asarray(raw, dtype=np.float32)
@@ -124,6 +148,12 @@ class Engine:
                 f"the logits of row {row} of {len(logits)} are not finite; check the model's precision"
             )
         return logits
+
+    def _computed(self, inputs: dict[str, np.ndarray]) -> np.ndarray:
+        if self._buffers is not None:
+            return self._buffers.run(inputs)
+        found: np.ndarray = self._session.run([self._output], {name: inputs[name] for name in self._inputs})[0]
+        return found
 
     def probabilities(self, encoded: Sequence[EncodedText]) -> np.ndarray:
         """Softmax of `logits`, computed in float64: float32 [rows, labels]."""

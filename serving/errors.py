@@ -21,3 +21,19 @@ class InferenceError(ServingError):
 
 class ListenError(ServingError):
     """The server cannot listen on the address, or run on the core, that was asked for."""
+
+
+class InvalidRequest(ServingError):
+    """A request breaks a rule of its protocol; sending it again will not help."""
+
+
+class RequestTooLarge(InvalidRequest):
+    """A request asks for more at once than this server allows."""
+
+
+class UnknownModel(ServingError):
+    """The model or version that a request names is not served here."""
+
+
+class LoadConflict(ServingError):
+    """A model cannot take the place of the served one, or another one is about to."""

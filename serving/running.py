@@ -2,119 +2,129 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
+import functools
 import importlib.util
-import logging
 import os
-import signal
 import socket
 import sys
-from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import orjson
 import uvicorn
 
-from serving.app import create_app
-from serving.classifier import Classifier
+from serving.access_log import AccessLog
+from serving.app import StudentApp, create_app
+from serving.board import Board
+from serving.draining_server import DrainingServer
 from serving.engine import Engine
+from serving.errors import ListenError
+from serving.figures import Figures
+from serving.http_protocol import ConnectionLimits, LimitedProtocol
+from serving.keys import Keys
 from serving.listen import listen
 from serving.settings import ServerSettings
-
-# After the last accepted answer the server goes on refusing for this long: a client whose request is on its
-# way over a kept connection then gets a 503 and a closing header, and not a reset.
-_LINGER_S = 0.5
-_POLL_S = 0.05
+from serving.surroundings import Surroundings
+from serving.tracing import tracing_from
 
 
 def run_until_stopped(
-    listener: socket.socket, folder: Path, settings: ServerSettings, *, pinned_core: int | None
+    listener: socket.socket, folder: Path, settings: ServerSettings, keys: Keys, *, pinned_core: int | None
 ) -> bool:
     """Serve on a bound socket until a stop signal; true if every accepted request was answered.
 
     Raises:
-        ModelFolderError, ProviderError, ListenError: the server could not start.
+        ModelFolderError, ProviderError, ListenError, SettingsError: the server could not start.
+    """
+    if settings.grpc_port is not None:
+        _require_grpc()
+    around = surroundings_of(settings, keys, Board.private(), worker=0, folder=folder)
+    engine, app = loaded_app(folder, settings, around)
+    listen(listener)
+
+    def announce(more: dict[str, Any]) -> None:
+        say_ready({**ready_line(listener, engine, settings), "pinned_core": pinned_core, **more})
+
+    config = uvicorn_config(app, settings, around.figures)
+    server = DrainingServer(config, app.state.classifier, settings, around, announce)
+    server.run(sockets=[listener])
+    return server.drained
+
+
+def surroundings_of(settings: ServerSettings, keys: Keys, board: Board, *, worker: int, folder: Path) -> Surroundings:
+    """What a process is given, as the settings and the environment say.
+
+    Raises:
+        SettingsError: a file cannot be opened, or an exporter of traces is not installed.
+    """
+    return Surroundings(
+        keys=keys,
+        board=board,
+        worker=worker,
+        folder=folder,
+        access_log=None if settings.access_log is None else AccessLog.opened(settings.access_log),
+        tracing=tracing_from(os.environ),
+    )
+
+
+def loaded_app(folder: Path, settings: ServerSettings, around: Surroundings) -> tuple[Engine, StudentApp]:
+    """The model of a folder and the application around it.
+
+    Raises:
+        ModelFolderError, ProviderError: see `Engine.load`.
     """
     engine = Engine.load(folder, provider=settings.provider, threads=settings.threads)
-    app = create_app(engine, settings)
-    listen(listener)
+    return engine, create_app(engine, settings, around)
+
+
+def uvicorn_config(app: StudentApp, settings: ServerSettings, figures: Figures) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    limits = ConnectionLimits(
+        connections=settings.max_connections,
+        head_bytes=settings.max_head_bytes,
+        read_timeout_s=settings.read_timeout_s,
+    )
+    return uvicorn.Config(
+        app,
+        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
+        http=functools.partial(LimitedProtocol, limits=limits, figures=figures),  # type: ignore[arg-type]  # is called
+        ws="none",
+        lifespan="on",
+        log_level="error",  # what clients do wrong is answered and counted
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=settings.keep_alive_s,
+        ssl_certfile=settings.tls_cert,
+        ssl_keyfile=settings.tls_key,
+    )
+
+
+def ready_line(listener: socket.socket, engine: Engine, settings: ServerSettings) -> dict[str, Any]:
+    """What the ready line says of a server's address and model."""
     host, port = listener.getsockname()[:2]
-    ready = {
+    return {
         "event": "ready",
+        "scheme": "http" if settings.tls_cert is None else "https",
         "host": host,
         "port": port,
         "pid": os.getpid(),
         "provider": engine.provider.value,
         "model": engine.name,
         "version": engine.version,
-        "pinned_core": pinned_core,
     }
-    config = uvicorn.Config(
-        app,
-        loop="uvloop" if importlib.util.find_spec("uvloop") else "asyncio",
-        http="httptools" if importlib.util.find_spec("httptools") else "h11",
-        ws="none",
-        lifespan="on",
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=settings.keep_alive_s,
-    )
-    server = DrainingServer(config, app.state.classifier, ready, drain_s=settings.drain_s)
-    server.run(sockets=[listener])
-    return server.drained
 
 
-class DrainingServer(uvicorn.Server):
-    """uvicorn, but a stop first answers what was accepted while new requests are refused in words."""
+def say_ready(line: dict[str, Any]) -> None:
+    """Write the ready line."""
+    sys.stdout.write(orjson.dumps(line).decode() + "\n")
+    sys.stdout.flush()
 
-    def __init__(
-        self,
-        config: uvicorn.Config,
-        classifier: Classifier,
-        ready: dict[str, object],
-        *,
-        drain_s: float,
-    ) -> None:
-        super().__init__(config)
-        self._classifier = classifier
-        self._ready = ready
-        self._drain_s = drain_s
-        self.drained = False
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, then write the ready line to stdout."""
-        await super().startup(sockets)
-        sys.stdout.write(orjson.dumps(self._ready).decode() + "\n")
-        sys.stdout.flush()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Drain for at most `drain_s` seconds, then close the connections."""
-        draining = asyncio.ensure_future(self._classifier.drain())
-        deadline = asyncio.get_running_loop().time() + self._drain_s
-        while not draining.done() and not self.force_exit and asyncio.get_running_loop().time() < deadline:
-            await asyncio.wait([draining], timeout=_POLL_S)
-        self.drained = draining.done()
-        if self.drained:
-            await asyncio.sleep(_LINGER_S)
-        else:
-            draining.cancel()
-            self.force_exit = True  # the lifespan would wait for the same requests again
-            # Each request that is cut off would log a traceback of its own; the process's last line says it all.
-            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        left_s = deadline - asyncio.get_running_loop().time()
-        self.config.timeout_graceful_shutdown = max(1, int(left_s))  # for what is still being uploaded
-        await super().shutdown(sockets)
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Handle SIGTERM and SIGINT, and do not raise them again afterwards: a drained stop is a success."""
-        handled = (signal.SIGTERM, signal.SIGINT)
-        previous = {number: signal.signal(number, self.handle_exit) for number in handled}
-        try:
-            yield
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
+def _require_grpc() -> None:
+    try:
+        import serving.grpc_server  # noqa: F401 - said at once, and not after the model was loaded
+    except ImportError as error:
+        raise ListenError(
+            f"--grpc-port needs grpcio and protobuf ({error}); install evalkit-gate[grpc], or leave the option out"
+        ) from error

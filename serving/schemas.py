@@ -57,9 +57,3 @@ def classify_request_body(max_rows: int) -> dict[str, Any]:
         "example": {"texts": ["a fine day"]},
     }
     return {"required": True, "content": {"application/json": {"schema": schema}}}
-
-
-def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI description of error answers."""
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
-    return {status: {"description": "Problem details", "content": content} for status in statuses}

@@ -1,16 +1,22 @@
-"""Runs the server as one process: bind, pin, load, serve, drain."""
+"""Runs the server: bind, pin, load, serve, drain; as one process, or as a supervisor of several."""
 
 from __future__ import annotations
 
+import asyncio
 import os
+import socket
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from serving.errors import ListenError, ServingError
+from serving.errors import ServingError
+from serving.keys import Keys, read_keys
 from serving.listen import bind
-from serving.settings import ServerSettings
+from serving.pinning import pin
+from serving.settings import ServerSettings, SettingsError
+from serving.tls import check_tls
 
 EXIT_OK = 0
 EXIT_NOT_DRAINED = 1
@@ -18,7 +24,7 @@ EXIT_USAGE = 2
 EXIT_PARENT_GONE = 4
 
 
-def serve(folder: Path, settings: ServerSettings, *, core: int | None, stop_on_stdin_eof: bool) -> int:
+def serve(folder: Path, settings: ServerSettings, *, cores: Sequence[int], stop_on_stdin_eof: bool) -> int:
     """Serve a model folder until a stop signal; returns the exit status.
 
     The port is taken first, so that a port in use is said at once; one JSON line on stdout says when the
@@ -27,7 +33,7 @@ def serve(folder: Path, settings: ServerSettings, *, core: int | None, stop_on_s
     Args:
         folder: the model folder.
         settings: see `ServerSettings`.
-        core: processor to pin the whole process to, where the system can.
+        cores: processors to pin to, where the system can: worker i to the i-th; none: to no core.
         stop_on_stdin_eof: end at once when stdin closes, so that the server dies with a killed parent.
 
     Returns:
@@ -36,14 +42,12 @@ def serve(folder: Path, settings: ServerSettings, *, core: int | None, stop_on_s
     """
     try:
         with bind(settings.host, settings.port) as listener:
-            pinned = _pin(core)
+            keys = _checked(settings)
             if stop_on_stdin_eof:
                 threading.Thread(target=_exit_on_stdin_eof, daemon=True, name="stdin-eof").start()
             # One text is tokenised at a time and `threads` bounds the compute: no pool of tokenizer threads.
             os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-            from serving.running import run_until_stopped  # heavy imports, only once the port is ours
-
-            drained = run_until_stopped(listener, folder, settings, pinned_core=pinned)
+            drained = _run(listener, folder, settings, keys, cores)
     except ServingError as error:
         sys.stderr.write(" ".join(str(error).split()) + "\n")
         return EXIT_USAGE
@@ -52,23 +56,34 @@ def serve(folder: Path, settings: ServerSettings, *, core: int | None, stop_on_s
     return EXIT_OK
 
 
+def _checked(settings: ServerSettings) -> Keys:
+    """The keys, once all files that the settings name can be used."""
+    check_tls(settings)
+    if settings.model_root is not None and not settings.model_root.is_dir():
+        raise SettingsError(f"model_root {settings.model_root} is no folder; give one that holds model folders")
+    return read_keys(settings, os.environ)
+
+
+def _run(listener: socket.socket, folder: Path, settings: ServerSettings, keys: Keys, cores: Sequence[int]) -> bool:
+    """Imports what is heavy only once the port is ours, and only where it is needed."""
+    if settings.workers > 1:
+        from serving.supervisor import Supervisor
+
+        async def supervise() -> bool:
+            return await Supervisor(listener, folder, settings, keys, cores).run()
+
+        return asyncio.run(supervise())
+    pinned = pin(cores[0] if cores else None)
+    from serving.running import run_until_stopped
+
+    return run_until_stopped(listener, folder, settings, keys, pinned_core=pinned)
+
+
 def _give_up() -> NoReturn:
     """End the process although a batch still computes: waiting for its thread could take for ever."""
     sys.stderr.write("stopped before every accepted request was answered; raise --drain-s to wait longer\n")
     sys.stderr.flush()
     os._exit(EXIT_NOT_DRAINED)
-
-
-def _pin(core: int | None) -> int | None:
-    """Pin this process, threads to come included; returns the core, or None where the system cannot."""
-    if core is None or not hasattr(os, "sched_setaffinity"):
-        return None
-    try:
-        os.sched_setaffinity(0, {core})
-    except (OSError, ValueError, OverflowError) as error:
-        allowed = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
-        raise ListenError(f"core {core} cannot be used; this process may use cores {allowed}") from error
-    return core
 
 
 def _exit_on_stdin_eof() -> None:

@@ -23,6 +23,9 @@ class EncodedText:
     type_ids: list[int]
     truncated: bool
 
+    def __len__(self) -> int:
+        return len(self.ids)
+
 
 class TextEncoder:
     """A tokenizer with a fixed maximum length. Safe to use from several threads at once."""
@@ -30,6 +33,7 @@ class TextEncoder:
     def __init__(self, tokenizer: Tokenizer, *, pad_id: int) -> None:
         self._tokenizer = tokenizer
         self.pad_id = pad_id
+        self.vocabulary_size = max(tokenizer.get_vocab().values(), default=0) + 1
 
     @classmethod
     def load(cls, path: Path, *, max_length: int) -> TextEncoder:

@@ -19,10 +19,11 @@ import pytest
 from evalkit.stats.interval import Interval
 from loadtest import layout, run
 from loadtest.errors import LoadTestError
+from loadtest.generator import READY
 from loadtest.generator_info import GeneratorInfo, read_generator_info
-from loadtest.payloads import write_payloads
-from loadtest.plan import Arrivals, OpenLoopPlan, SaturationPlan, plan_to_json
-from loadtest.run import run_plan
+from loadtest.merging import merge
+from loadtest.plan import Arrivals, OpenLoopPlan, SaturationPlan
+from loadtest.run import prepare, run_plan
 from loadtest.samples import SCHEMA, read_samples
 from loadtest.schedule import intended_times, payload_order
 from loadtest.summary import count_answers, summarise, throughput
@@ -75,7 +76,7 @@ def test_an_open_loop_is_on_schedule_and_right_at_200_rps(tmp_path: Path) -> Non
     assert void == ()
     assert summary.achieved_ratio is not None
     assert summary.achieved_ratio >= 0.99
-    assert list(samples.columns) == SCHEMA.names
+    assert list(samples.columns) == [*SCHEMA.names, "text_length"]
     np.testing.assert_array_equal(samples["intended_s"], intended_times(plan))
     assert (samples["sent_s"] >= samples["intended_s"]).all()
     assert samples["payload"].tolist() == list(islice(payload_order(plan.seed, 4), len(samples)))
@@ -145,6 +146,7 @@ def test_a_server_that_dies_midway_leaves_failed_samples(tmp_path: Path) -> None
     assert len(samples) == len(intended_times(plan))
     assert samples["ok"].sum() == 100
     assert (samples.loc[~samples["ok"], "status"] == 0).all()
+    assert set(samples.loc[~samples["ok"], "failure"]) <= {"closed", "connect"}
     assert not info.partial
     assert void_reasons(summarise(samples, plan, 0.9), info, None)
 
@@ -156,6 +158,7 @@ def test_a_dead_server_never_looks_fast(tmp_path: Path) -> None:
     samples, info = measure(plan, tmp_path)
     summary = summarise(samples, plan, 0.9)
     assert summary.answers.failure_rate == 1.0
+    assert (samples["failure"] == "connect").all()
     assert point(summary.p50_ms) == plan.timeout_s * 1000
     assert any("a rate of 1.0000" in reason for reason in void_reasons(summary, info, None))
 
@@ -166,7 +169,7 @@ def test_a_request_past_its_time_out_is_given_up_and_failed(slowness: tuple[str]
     with server(*slowness) as url:
         plan = open_plan(url, duration_s=1.0, timeout_s=0.5)
         samples, _ = measure(plan, tmp_path)
-    assert not samples["ok"].any()
+    assert (samples["failure"] == "timeout").all()
     assert samples["service_ms"].median() == pytest.approx(500.0, rel=0.1)
 
 
@@ -185,7 +188,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(tmp_path: Path) -> None:
     with server() as elsewhere, server("--redirect-to", f"{elsewhere}/v1/classify") as url:
         samples, _ = measure(open_plan(url, duration_s=1.0), tmp_path)
     assert (samples["status"] == 307).all()
-    assert not samples["ok"].any()
+    assert (samples["failure"] == "redirect").all()
 
 
 def test_saturation_finds_the_rate_of_a_server_that_takes_5_ms(tmp_path: Path) -> None:
@@ -211,15 +214,17 @@ def test_saturation_with_more_clients_only_queues(tmp_path: Path) -> None:
 
 
 @contextmanager
-def generator(directory: Path, url: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def generator(plan: OpenLoopPlan, directory: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A generator in the middle of a run of 30 s."""
-    directory.mkdir(exist_ok=True)
-    (directory / layout.PLAN).write_text(plan_to_json(open_plan(url, duration_s=30.0)))
-    write_payloads(directory / layout.PAYLOADS, TEXTS, LABELS)
-    command = [sys.executable, "-P", "-m", "loadtest.generator", str(directory), *options]
+    prepare(plan, TEXTS, LABELS, directory)
+    command = [sys.executable, "-P", "-m", "loadtest.generator", str(directory), "--worker", "0", *options]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         try:
             assert process.stdout is not None
+            assert process.stdin is not None
+            assert process.stdout.readline() == READY
+            process.stdin.write(f"go {time.monotonic()}\n".encode())
+            process.stdin.flush()
             while float(process.stdout.readline()) < 0.02:  # 0.6 s
                 pass
             yield process
@@ -228,26 +233,43 @@ def generator(directory: Path, url: str, *options: str) -> Iterator[subprocess.P
 
 
 def test_a_terminated_generator_keeps_what_it_has_and_says_so(tmp_path: Path) -> None:
-    with server() as url, generator(tmp_path, url, "--core", "0") as process:
-        assert psutil.Process(process.pid).cpu_affinity() == [0]
-        process.terminate()
-        assert process.wait(20) == 0
+    with server() as url:
+        plan = open_plan(url, duration_s=30.0)
+        with generator(plan, tmp_path, "--core", "0") as process:
+            assert psutil.Process(process.pid).cpu_affinity() == [0]
+            process.terminate()
+            assert process.wait(20) == 0
+    merge(tmp_path, plan, 1, None)
     info = read_generator_info(tmp_path / layout.GENERATOR)
     samples = read_samples(tmp_path / layout.SAMPLES)
     assert info.partial
     assert info.core == 0
     assert info.foreign_core_share is not None
     assert 30 < len(samples) < 2000
-    plan = open_plan(url, duration_s=30.0)
     assert "interrupted" in void_reasons(summarise(samples, plan, 0.9), info, None)[0]
 
 
 def test_the_generator_ends_with_its_stdin(tmp_path: Path) -> None:
-    with server() as url, generator(tmp_path, url) as process:
+    with server() as url, generator(open_plan(url, duration_s=30.0), tmp_path) as process:
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(10) != 0
-    assert not (tmp_path / layout.SAMPLES).exists()
+    assert not (tmp_path / "worker-0" / layout.GENERATOR).exists()
+
+
+def test_a_generator_that_is_killed_leaves_what_it_has_measured(tmp_path: Path) -> None:
+    """Nothing it sent counts as answered unless the answer was recorded."""
+    with server("--freeze-at", "40", "--freeze-s", "60") as url:
+        plan = open_plan(url, duration_s=30.0)
+        with generator(plan, tmp_path) as process:
+            process.kill()
+            process.wait(10)
+    merge(tmp_path, plan, 1, None)
+    samples = read_samples(tmp_path / layout.SAMPLES)
+    assert samples["ok"].sum() == 39
+    assert (samples.loc[~samples["ok"], "failure"] == "cut").all()
+    assert samples["latency_ms"].notna().all()
+    assert not (tmp_path / layout.GENERATOR).exists()
 
 
 PARENT = """
@@ -286,6 +308,7 @@ def test_whatever_stops_the_caller_stops_the_generator(tmp_path: Path) -> None:
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):
             run_plan(open_plan(url, duration_s=60.0), TEXTS, LABELS, tmp_path, on_progress=interrupt)
+        assert read_samples(tmp_path / layout.SAMPLES).columns.tolist()[:-1] == SCHEMA.names
         assert time.monotonic() - start < 30.0
         assert set(psutil.Process().children()) == before
 

@@ -2,89 +2,21 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from serving.engine import Engine
 from serving.provider import Provider
-
-START_S = 30
-
-
-@dataclass
-class Server:
-    process: subprocess.Popen[str]
-    ready: dict[str, Any]
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(self.ready["host"], self.ready["port"], timeout=10)
-
-    def post(self, body: bytes) -> tuple[int, dict[str, str], Any]:
-        connection = self.connect()
-        try:
-            return exchange(connection, body)
-        finally:
-            connection.close()
-
-
-def exchange(connection: http.client.HTTPConnection, body: bytes) -> tuple[int, dict[str, str], Any]:
-    connection.request("POST", "/v1/classify", body)
-    response = connection.getresponse()
-    headers = {name.lower(): value for name, value in response.getheaders()}
-    return response.status, headers, json.loads(response.read())
-
-
-def command(folder: Path, *flags: str) -> list[str]:
-    return [sys.executable, "-W", "error", "-m", "serving", *arguments(folder, *flags)]
-
-
-def arguments(folder: Path, *flags: str) -> list[str]:
-    return [str(folder), "--provider", "cpu", *flags]
-
-
-@contextmanager
-def running(folder: Path, *flags: str, program: str | None = None) -> Iterator[Server]:
-    """A started server; `program` is Python code to run in place of `-m serving`."""
-    usual = command(folder, "--port", "0", *flags)
-    other = [sys.executable, "-c", program or "", *arguments(folder, "--port", "0", *flags)]
-    process = subprocess.Popen(
-        usual if program is None else other,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    watchdog = threading.Timer(START_S, process.kill)
-    watchdog.start()
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        watchdog.cancel()
-        assert line, f"no ready line; stderr: {process.communicate()[1]}"
-        yield Server(process, json.loads(line))
-    finally:
-        watchdog.cancel()
-        process.kill()
-        process.communicate()
-
-
-def body_of(*texts: str) -> bytes:
-    return json.dumps({"texts": texts}).encode()
+from tests.serving_process import START_S, Client, body_of, command, exchange, running
 
 
 def test_the_served_answers_are_the_engines(tiny_model_folder: Path) -> None:
@@ -93,6 +25,7 @@ def test_the_served_answers_are_the_engines(tiny_model_folder: Path) -> None:
     with running(tiny_model_folder) as server:
         assert server.ready == {
             "event": "ready",
+            "scheme": "http",
             "host": "127.0.0.1",
             "port": server.ready["port"],
             "pid": server.process.pid,
@@ -101,17 +34,15 @@ def test_the_served_answers_are_the_engines(tiny_model_folder: Path) -> None:
             "version": engine.version,
             "pinned_core": None,
         }
-        status, headers, answer = server.post(body_of(*texts))
-        connection = server.connect()
-        connection.request("GET", "/v1/info")
-        info = json.loads(connection.getresponse().read())
-        connection.close()
+        reply = server.classify(body_of(*texts))
+        info = server.ask("GET", "/v1/info").json
 
+    answer = reply.json
     found = np.array([row["probabilities"] for row in answer["predictions"]], dtype=np.float32)
-    assert status == 200
+    assert reply.status == 200
     np.testing.assert_allclose(found, engine.classify(texts).probabilities, rtol=1e-5)
     assert (answer["version"], answer["truncated"]) == (engine.version, 1)
-    assert len(headers["x-request-id"]) == 32
+    assert len(reply.headers["x-request-id"]) == 32
     assert info == {
         "model": "tiny",
         "version": engine.version,
@@ -133,11 +64,11 @@ def test_bad_requests_are_problems_and_the_connection_stays_usable(tiny_model_fo
             (body_of("a" * 9_000), 413),
             (body_of("good"), 200),
         ]:
-            status, headers, answer = exchange(connection, body)
-            assert status == expected
+            answer = exchange(connection, "POST", "/v1/classify", body)
+            assert answer.status == expected
             if expected != 200:
-                assert headers["content-type"] == "application/problem+json"
-                assert answer["status"] == expected
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert answer.json["status"] == expected
         connection.close()
 
 
@@ -146,15 +77,15 @@ def test_clients_that_leave_early_disturb_nobody_and_fill_no_log(tiny_model_fold
     head = f"POST /v1/classify HTTP/1.1\r\nHost: test\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with running(tiny_model_folder) as server:
         for request in (head + body[:-3], head + body) * 5:
-            with socket.create_connection((server.ready["host"], server.ready["port"])) as connection:
+            with server.raw() as connection:
                 connection.sendall(request)
-        status, _, answer = server.post(body)
+        answer = server.classify(body)
         server.process.terminate()
         assert server.process.wait(timeout=20) == 0
         assert server.process.stderr is not None
         assert server.process.stderr.read() == ""
 
-    assert (status, answer["predictions"][0]["label"]) == (200, "positive")
+    assert (answer.status, answer.json["predictions"][0]["label"]) == (200, "positive")
 
 
 def test_a_port_in_use_is_one_line_and_exit_2(tiny_model_folder: Path) -> None:
@@ -184,7 +115,7 @@ def test_a_pinned_server_runs_on_its_core_and_says_so(tiny_model_folder: Path) -
     core = max(os.sched_getaffinity(0))
     with running(tiny_model_folder, "--core", str(core)) as server:
         assert server.ready["pinned_core"] == core
-        assert server.post(b'{"texts": ["it starts the thread that computes"]}')[0] == 200
+        assert server.classify(b'{"texts": ["it starts the thread that computes"]}').status == 200
         threads = [int(path.name) for path in Path(f"/proc/{server.process.pid}/task").iterdir()]
         assert len(threads) > 1
         assert all(os.sched_getaffinity(thread) == {core} for thread in threads)
@@ -201,32 +132,6 @@ def test_a_core_that_does_not_exist_is_one_line_and_exit_2(tiny_model_folder: Pa
 
     assert result.returncode == 2
     assert result.stderr.startswith("core 4000 cannot be used; this process may use cores ")
-
-
-class Client(threading.Thread):
-    """Sends one request after the other over one connection until it is refused; counts what was lost."""
-
-    def __init__(self, server: Server) -> None:
-        super().__init__()
-        self._server = server
-        self.answered = 0
-        self.refused: dict[str, str] | None = None
-        self.lost: list[str] = []
-
-    def run(self) -> None:
-        connection = self._server.connect()
-        while self.refused is None and not self.lost:
-            try:
-                status, headers, _ = exchange(connection, body_of(*["good day"] * 8))
-            except (OSError, http.client.HTTPException) as error:
-                self.lost.append(repr(error))
-            else:
-                self.answered += status == 200
-                if status == 503:
-                    self.refused = headers
-                elif status != 200:
-                    self.lost.append(str(status))
-        connection.close()
 
 
 def test_sigterm_under_requests_loses_none_and_exits_0(tiny_model_folder: Path) -> None:
@@ -278,7 +183,7 @@ def test_sigint_of_an_idle_server_exits_0(tiny_model_folder: Path) -> None:
 
 def test_the_server_ends_when_its_stdin_does(tiny_model_folder: Path) -> None:
     with running(tiny_model_folder, "--stop-on-stdin-eof") as server:
-        assert server.post(body_of("good"))[0] == 200
+        assert server.classify(body_of("good")).status == 200
         assert server.process.stdin is not None
         server.process.stdin.close()
         assert server.process.wait(timeout=5) == 4
@@ -314,4 +219,4 @@ def test_a_server_without_the_flag_survives_the_end_of_stdin(tiny_model_folder: 
         server.process.stdin.close()
         server.process.stdin = None
         time.sleep(0.3)
-        assert server.post(body_of("good"))[0] == 200
+        assert server.classify(body_of("good")).status == 200

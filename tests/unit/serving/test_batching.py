@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import numpy as np
 import pytest
 
-from serving.batching import Batcher, Draining, QueueFull
+from serving.batching import Batcher, BatchingRules, Draining, QueueFull
 from serving.errors import InferenceError
+from serving.parts import BatchLimits
 
 
 class Doubler:
@@ -34,7 +37,9 @@ def with_batcher(
     compute = Doubler()
 
     async def body() -> None:
-        batcher: Batcher[int] = Batcher(compute, max_batch, limit)
+        batcher: Batcher[int] = Batcher(
+            compute, BatchingRules(limits=BatchLimits(rows=max_batch, tokens=1_000), queue_rows=limit)
+        )
         try:
             await asyncio.wait_for(test(batcher, compute), timeout=10)
         finally:
@@ -141,7 +146,10 @@ def test_cancelled_rows_do_not_keep_the_queue_full() -> None:
 
 def test_an_answer_with_the_wrong_number_of_rows_is_an_error_and_no_mixture() -> None:
     async def body() -> None:
-        batcher: Batcher[int] = Batcher(lambda rows: np.zeros(len(rows) + 1), 4, 8)
+        batcher: Batcher[int] = Batcher(
+            lambda rows: np.zeros(len(rows) + 1),
+            BatchingRules(limits=BatchLimits(rows=4, tokens=1_000), queue_rows=8),
+        )
         with pytest.raises(InferenceError, match="gave 3 answers for 2 rows"):
             await batcher.submit([1, 2])
         batcher.close()
@@ -182,3 +190,126 @@ def test_drain_of_an_idle_batcher_returns_at_once() -> None:
         assert batcher.draining
 
     with_batcher(test)
+
+
+# What shares a batch
+
+
+class Timed:
+    """Answers the row itself; a row is as long as it says."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+
+    def __call__(self, rows: list[int]) -> np.ndarray:
+        self.batches.append(rows)
+        return np.array(rows)
+
+
+class Told:
+    """An observer that remembers."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[object, ...]] = []
+
+    def tokenised(self, seconds: float) -> None:
+        raise AssertionError("the batcher tokenises nothing")
+
+    def queued(self, seconds: float) -> None:
+        self.events.append(("queued", 0 <= seconds < 5))
+
+    def computed(self, seconds: float, rows: int, tokens: int) -> None:
+        self.events.append(("computed", 0 < seconds < 5, rows, tokens))
+
+    def dropped(self, reason: str, rows: int) -> None:
+        self.events.append(("dropped", reason, rows))
+
+    def refused(self, reason: str) -> None:
+        self.events.append(("refused", reason))
+
+
+def batches_of(test: Callable[[Batcher[int]], Awaitable[None]], **rules: Any) -> tuple[list[list[int]], Told]:
+    compute, told = Timed(), Told()
+
+    async def body() -> None:
+        whole = BatchingRules(**{"limits": BatchLimits(rows=4, tokens=1_000), "queue_rows": 8, **rules})
+        batcher: Batcher[int] = Batcher(compute, whole, tokens_of=int, observer=told)
+        await asyncio.wait_for(test(batcher), timeout=10)
+        batcher.close()
+
+    asyncio.run(body())
+    return compute.batches, told
+
+
+def test_rows_of_unlike_length_are_computed_apart_and_the_oldest_comes_first() -> None:
+    async def test(batcher: Batcher[int]) -> None:
+        answers = await asyncio.gather(*(batcher.submit([length]) for length in (40, 4, 41, 5)))
+        assert [answer.tolist() for answer in answers] == [[40], [4], [41], [5]]
+
+    assert batches_of(test)[0] == [[40, 41], [4, 5]]
+
+
+def test_a_batch_holds_no_more_tokens_than_it_may() -> None:
+    async def test(batcher: Batcher[int]) -> None:
+        await asyncio.gather(*(batcher.submit([10]) for _ in range(4)))
+
+    batches, _ = batches_of(test, limits=BatchLimits(rows=4, tokens=35))
+    assert batches == [[10, 10, 10], [10]]
+
+
+def test_on_a_single_core_a_batch_starts_once_the_loop_brings_nothing_new() -> None:
+    async def test(batcher: Batcher[int]) -> None:
+        async def later(turns: int) -> None:
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            await batcher.submit([10])
+
+        await asyncio.gather(later(0), later(1), later(2))
+
+    assert batches_of(test, spare_core=False)[0] == [[10, 10, 10]]
+    assert len(batches_of(test, spare_core=True)[0]) > 1
+
+
+def test_a_delay_waits_for_company_but_not_once_the_batch_is_full() -> None:
+    async def test(batcher: Batcher[int]) -> None:
+        async def later(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            await batcher.submit([10])
+
+        began = time.monotonic()
+        await asyncio.gather(later(0), later(0.02))
+        assert 0.1 <= time.monotonic() - began < 2
+        await asyncio.wait_for(asyncio.gather(*(later(0.01 * each) for each in range(4))), timeout=0.1)
+
+    assert batches_of(test, max_delay_s=0.1)[0] == [[10, 10], [10, 10, 10, 10]]
+
+
+def test_the_observer_is_told_of_what_was_computed_dropped_and_refused() -> None:
+    async def test(batcher: Batcher[int]) -> None:
+        now = asyncio.get_running_loop().time()
+        asked = [
+            batcher.submit([10, 12]),
+            batcher.submit([11], deadline=now - 1),
+            batcher.submit([9], gone=lambda: True),
+        ]
+        await asyncio.gather(*asked, return_exceptions=True)
+        with pytest.raises(QueueFull):
+            await batcher.submit([1] * 9)
+        await batcher.drain()
+        with pytest.raises(Draining):
+            await batcher.submit([1])
+
+    _, told = batches_of(test)
+    assert sorted(map(str, told.events)) == sorted(
+        map(
+            str,
+            [
+                ("queued", True),
+                ("computed", True, 2, 24),
+                ("dropped", "deadline passed", 1),
+                ("dropped", "client gone", 1),
+                ("refused", "queue full"),
+                ("refused", "draining"),
+            ],
+        )
+    )
