@@ -20,8 +20,10 @@ from typing import Generic
 
 import numpy as np
 
-from serving.errors import InferenceError, ServingError
+from serving.computing import outcomes
+from serving.errors import ServingError
 from serving.observer import NoObserver, Observer
+from serving.pace import Pace
 from serving.parts import BatchLimits, Part, Row, cut, joined
 
 # How many turns of the loop may bring new rows before the batch starts nevertheless.
@@ -88,6 +90,7 @@ class Batcher(Generic[Row]):
         self._looking = False
         self._delay: asyncio.TimerHandle | None = None
         self._draining = False
+        self._pace = Pace()
         self._idle: asyncio.Event = asyncio.Event()
         self._idle.set()
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="compute")
@@ -107,12 +110,16 @@ class Batcher(Generic[Row]):
         """Rows accepted and not yet in a batch; unwanted ones count until they are dropped."""
         return self._waiting_rows
 
-    def check_room(self, rows: int) -> None:
+    def wait_s(self) -> float:
+        """How long a row that arrives now will probably take, in seconds; 0 while nothing is known."""
+        return self._pace.wait_s(self._waiting_rows + 1, asyncio.get_running_loop().time())
+
+    def check_room(self, rows: int, deadline: float | None = None) -> None:
         """Raise what `submit` would raise now for so many rows, so that a refusal costs no other work.
 
         Raises:
             Draining: `drain` was called.
-            QueueFull: the rows do not fit the queue.
+            QueueFull: the rows do not fit the queue, or would probably be answered after the `deadline`.
         """
         if self._draining:
             self._observer.refused("draining")
@@ -124,6 +131,19 @@ class Batcher(Generic[Row]):
             self._observer.refused("queue full")
             raise QueueFull(
                 f"{self._waiting_rows} rows wait and {rows} more exceed the limit of {limit}; try again shortly"
+            )
+        if deadline is not None and (self._waiting_rows or self._busy):
+            self._refuse_late(rows, deadline)
+
+    def _refuse_late(self, rows: int, deadline: float) -> None:
+        """An answer that comes too late costs as much as one in time, and makes the next one late."""
+        now = asyncio.get_running_loop().time()
+        wait_s = self._pace.wait_s(self._waiting_rows + rows, now)
+        if now < deadline < now + wait_s:
+            self._observer.refused("too late")
+            raise QueueFull(
+                f"{self._waiting_rows} rows wait, and an answer would take about {wait_s * 1e3:.0f} ms, longer than "
+                f"the {(deadline - now) * 1e3:.0f} ms that are left; try again shortly"
             )
 
     async def submit(
@@ -142,7 +162,7 @@ class Batcher(Generic[Row]):
         """
         if not rows:
             raise ValueError("a request has 0 rows; give at least one")
-        self.check_room(len(rows))
+        self.check_room(len(rows), deadline)
         loop = asyncio.get_running_loop()
         now = loop.time()
         tokens = [self._tokens_of(row) for row in rows]
@@ -213,13 +233,15 @@ class Batcher(Generic[Row]):
             self._idle.set()
             return
         self._busy = True
-        self._worker.submit(self._compute, batch, asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        self._pace.began(loop.time(), sum(len(part.rows) for part in batch))
+        self._worker.submit(self._compute, batch, loop)
 
     def _compute(self, batch: list[Part[Row]], loop: asyncio.AbstractEventLoop) -> None:
         """In the worker thread."""
         began = time.perf_counter()
-        outcomes = _outcomes(self._run, batch)
-        loop.call_soon_threadsafe(self._finish, batch, outcomes, time.perf_counter() - began)
+        answers = outcomes(self._run, batch)
+        loop.call_soon_threadsafe(self._finish, batch, answers, time.perf_counter() - began)
 
     def _take_batch(self) -> list[Part[Row]]:
         """The oldest part, and of those that follow as many as fit; the others keep their places."""
@@ -250,13 +272,14 @@ class Batcher(Generic[Row]):
         self._observer.dropped(reason, len(part.rows))
         return True
 
-    def _finish(self, batch: list[Part[Row]], outcomes: list[np.ndarray | Exception], seconds: float) -> None:
+    def _finish(self, batch: list[Part[Row]], answers: list[np.ndarray | Exception], seconds: float) -> None:
         self._busy = False
+        self._pace.finished(asyncio.get_running_loop().time(), more=bool(self._waiting))
         if self._rules.spare_core and (self._is_full or not self._rules.max_delay_s):
             self._start_next()  # first, so that it computes while the answers are written
         rows = sum(len(part.rows) for part in batch)
         self._observer.computed(seconds, rows, rows * max(part.longest for part in batch))
-        for part, outcome in zip(batch, outcomes, strict=True):
+        for part, outcome in zip(batch, answers, strict=True):
             if part.answer.done():
                 continue
             if isinstance(outcome, Exception):
@@ -271,22 +294,3 @@ class Batcher(Generic[Row]):
     def _drop_unwanted(self) -> None:
         now = asyncio.get_running_loop().time()
         self._waiting = deque(part for part in self._waiting if not self._is_dropped(part, now))
-
-
-def _outcomes(run: Callable[[list[Row]], np.ndarray], batch: list[Part[Row]]) -> list[np.ndarray | Exception]:
-    """Compute a batch; if it fails, each part alone, so that only the bad one fails."""
-    try:
-        answer = _answered(run, [row for part in batch for row in part.rows])
-    except Exception as error:  # noqa: BLE001 - `run` is anyone's, and every request must get an answer
-        if len(batch) == 1:
-            return [error]
-        return [outcome for part in batch for outcome in _outcomes(run, [part])]
-    ends = np.cumsum([len(part.rows) for part in batch])
-    return list(np.split(answer, ends[:-1]))
-
-
-def _answered(run: Callable[[list[Row]], np.ndarray], rows: list[Row]) -> np.ndarray:
-    answer = run(rows)
-    if len(answer) != len(rows):
-        raise InferenceError(f"the model gave {len(answer)} answers for {len(rows)} rows; check its export")
-    return answer

@@ -82,20 +82,12 @@ class Classifier:
         self.engine.warm_up(self._settings.max_batch_rows)
         self._warm = True
 
-    def check_room(self, rows: int) -> None:
-        """Refuse now what would be refused after its texts were tokenised, so that overload stays cheap.
-
-        Raises:
-            Draining, QueueFull: see `Batcher.check_room`.
-        """
-        self._now.batcher.check_room(rows)
-
     async def answer_texts(
         self, texts: Sequence[str], *, deadline: float | None = None, gone: Gone | None = None
     ) -> Answered:
         """Answer texts; see `answer_tokens`."""
         with self._in_use() as loaded:
-            loaded.batcher.check_room(len(texts))
+            loaded.batcher.check_room(len(texts), deadline)  # before its texts cost anything
             encoded = await self._encoded(loaded.engine, texts)
             return await _answered(loaded, encoded, deadline, gone)
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from serving.classifier import Classifier
+from serving.errors import ListenError
 from serving.settings import ServerSettings
 from serving.surroundings import Surroundings
 
@@ -64,7 +65,11 @@ class DrainingServer(uvicorn.Server):
         if self._settings.grpc_port is not None:
             from serving.grpc_server import start_grpc  # grpcio is an extra
 
-            self._grpc = await start_grpc(self._classifier, self._settings, self._keys)
+            try:
+                self._grpc = await start_grpc(self._classifier, self._settings, self._keys)
+            except ListenError:  # somebody took the port while the model was loaded
+                await super().shutdown(sockets)
+                raise
             ready["grpc_port"] = self._grpc.port
         self._figures.alive()
         self._announce(ready)

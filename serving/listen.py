@@ -10,8 +10,10 @@ from serving.errors import ListenError
 _BACKLOG = 2048
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, option: str = "--port") -> socket.socket:
     """A TCP socket bound to the address but not yet listening: until `listen`, connections are refused.
+
+    `option` is what gives another port.
 
     Raises:
         ListenError: the host does not resolve, or the address is in use or not allowed.
@@ -28,7 +30,7 @@ def bind(host: str, port: int) -> socket.socket:
         listener.bind(address)
     except OSError as error:
         listener.close()
-        raise _listen_error(host, port, error) from error
+        raise _listen_error(host, port, error, option) from error
     return listener
 
 
@@ -45,7 +47,7 @@ def listen(listener: socket.socket) -> None:
         raise _listen_error(host, port, error) from error
 
 
-def _listen_error(host: str, port: int, error: OSError) -> ListenError:
+def _listen_error(host: str, port: int, error: OSError, option: str = "--port") -> ListenError:
     if error.errno == errno.EADDRINUSE:
-        return ListenError(f"port {port} on {host} is in use; stop what listens there or give --port")
-    return ListenError(f"cannot listen on port {port} of {host}: {error.strerror}; give --host or --port")
+        return ListenError(f"port {port} on {host} is in use; stop what listens there or give {option}")
+    return ListenError(f"cannot listen on port {port} of {host}: {error.strerror}; give --host or {option}")

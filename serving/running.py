@@ -22,7 +22,7 @@ from serving.errors import ListenError
 from serving.figures import Figures
 from serving.http_protocol import ConnectionLimits, LimitedProtocol
 from serving.keys import Keys
-from serving.listen import listen
+from serving.listen import bind, listen
 from serving.settings import ServerSettings
 from serving.surroundings import Surroundings
 from serving.tracing import tracing_from
@@ -37,7 +37,7 @@ def run_until_stopped(
         ModelFolderError, ProviderError, ListenError, SettingsError: the server could not start.
     """
     if settings.grpc_port is not None:
-        _require_grpc()
+        require_grpc(settings.host, settings.grpc_port)
     around = surroundings_of(settings, keys, Board.private(), worker=0, folder=folder)
     engine, app = loaded_app(folder, settings, around)
     listen(listener)
@@ -121,10 +121,17 @@ def say_ready(line: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _require_grpc() -> None:
+def require_grpc(host: str, port: int) -> None:
+    """What would keep the gRPC calls from being answered, said before the model is loaded.
+
+    Raises:
+        ListenError: a library is missing, or the port is in use.
+    """
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what fails is raised, and need not be on stderr too
     try:
-        import serving.grpc_server  # noqa: F401 - said at once, and not after the model was loaded
+        import serving.grpc_server  # noqa: F401
     except ImportError as error:
         raise ListenError(
             f"--grpc-port needs grpcio and protobuf ({error}); install evalkit-gate[grpc], or leave the option out"
         ) from error
+    bind(host, port, "--grpc-port").close()

@@ -313,3 +313,29 @@ def test_the_observer_is_told_of_what_was_computed_dropped_and_refused() -> None
             ],
         )
     )
+
+
+def test_a_request_that_would_be_answered_too_late_is_refused_at_once() -> None:
+    async def test(batcher: Batcher[int], compute: Doubler) -> None:
+        first = await queued(batcher, [1])
+        await started(compute)
+        await asyncio.sleep(0.05)
+        compute.gate.set()
+        await asyncio.gather(*first)
+        assert batcher.wait_s() >= 0.04
+        compute.gate.clear()
+        running = await queued(batcher, [2])
+        await started(compute, batches=2)
+        now = asyncio.get_running_loop().time()
+        with pytest.raises(QueueFull, match=r"an answer would take about \d+ ms, longer than the 20 ms that are left"):
+            await batcher.submit([3], deadline=now + 0.02)
+        in_time = asyncio.ensure_future(batcher.submit([4], deadline=now + 5))
+        await asyncio.sleep(0)
+        compute.gate.set()
+        assert (await in_time).tolist() == [8]
+        await asyncio.gather(*running)
+        assert (await batcher.submit([5], deadline=asyncio.get_running_loop().time() + 0.02)).tolist() == [10], (
+            "whatever the past was, an idle server tries"
+        )
+
+    assert with_batcher(test).batches == [[1], [2], [4], [5]]
