@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := examples/channel_sentiment
 
-.PHONY: demo demo-other test check gpu-check docs clean .verdict
+.PHONY: demo demo-other test check gpu-check docs protos clean .verdict
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; set PYTHON=")'
@@ -47,6 +47,9 @@ gpu-check: .venv/.installed-dev ## on an NVIDIA GPU: the tests that need one, an
 
 docs: .venv/.installed-dev ## write the generated parts of the documentation
 	$(BIN)/python docs/generate.py
+
+protos: .venv/.installed-dev ## compile the messages of the gRPC calls
+	$(BIN)/python -m grpc_tools.protoc -I serving/protos --descriptor_set_out=serving/protos/open_inference.binpb open_inference.proto
 
 clean: ## remove what the demo made (downloads, teacher, runs)
 	rm -rf $(DEMO)/build $(DEMO)/runs

@@ -33,7 +33,7 @@ PATHS = (
 STATUSES = (
     200, 307, 400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 431, 499, 500, 503, 504,
 )  # fmt: skip
-REFUSED = ("queue full", "draining", "too many connections")
+REFUSED = ("queue full", "too late", "draining", "too many connections")
 DROPPED = ("client gone", "deadline passed")
 
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)

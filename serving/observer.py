@@ -21,7 +21,7 @@ class Observer(Protocol):
         """Accepted rows were not computed, because of ``client gone`` or ``deadline passed``."""
 
     def refused(self, reason: str) -> None:
-        """A request was not accepted, because of ``queue full`` or ``draining``."""
+        """A request was not accepted, because of ``queue full``, ``too late`` or ``draining``."""
 
 
 class NoObserver:

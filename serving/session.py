@@ -107,6 +107,7 @@ def _preloaded() -> str:
 
 
 def _open(path: Path, threads: int, providers: list[str]) -> ort.InferenceSession:
+    ort.disable_telemetry_events()  # some builds send figures home, or keep a database of them
     available = [name for name in providers if name in ort.get_available_providers()]
     ort.set_default_logger_severity(_FATAL)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -10,8 +9,10 @@ from typing import Annotated
 
 import typer
 
-from evalkit.cli.boundary import boundary, fail
+from evalkit.cli.boundary import boundary
+from evalkit.cli.capacity_command import capacity
 from evalkit.cli.export_server_command import export_server
+from evalkit.cli.load_command import load
 from evalkit.cli.metrics_command import metrics
 from evalkit.cli.override_command import override
 from evalkit.cli.plan_command import plan
@@ -36,14 +37,6 @@ class ReportFormat(StrEnum):
     HTML = "html"
     MARKDOWN = "md"
     JSON = "json"
-
-
-class Provider(StrEnum):
-    """Where the model computes; cpu and cuda are strict."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 @app.command()
@@ -130,77 +123,22 @@ def report(
             print(folder.report_html)
 
 
-@app.command()
-def serve(
-    model_folder: Annotated[Path, typer.Argument(help="manifest.json, model.onnx and tokenizer.json.")],
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port; 0 takes a free one.")] = 8080,
-    threads: Annotated[int, typer.Option(help="Compute threads of one batch.")] = 1,
-    provider: Annotated[Provider, typer.Option(help="Execution provider.")] = Provider.AUTO,
-    max_batch_rows: Annotated[int, typer.Option(help="Texts computed together at most.")] = 16,
-) -> None:
-    """Serve a model folder over HTTP: POST /v1/classify. SIGTERM lets accepted requests finish.
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def serve(context: typer.Context) -> None:
+    """Serve a model folder: evalkit serve MODEL_FOLDER [OPTIONS]. SIGTERM lets accepted requests finish.
+
+    Texts by POST /v1/classify, tensors by the Open Inference Protocol over REST and, with --grpc-port, over gRPC.
+    `evalkit serve --help` lists every option: batching, limits, keys, TLS, workers, logs.
 
     Example: [bold]evalkit serve runs/channel-sentiment-1a2b3c4d/stages/student-model/KEY/model --port 8080[/]
     """
     with boundary():
         from serving.__main__ import main as serving_main
 
-        arguments = [str(model_folder), "--host", host, "--port", str(port), "--threads", str(threads)]
-        arguments += ["--provider", provider.value, "--max-batch-rows", str(max_batch_rows)]
-        raise typer.Exit(serving_main(arguments))
+        raise typer.Exit(serving_main(context.args))
 
 
-@app.command()
-def load(
-    url: Annotated[str, typer.Argument(help="The server's base address, e.g. http://127.0.0.1:8080.")],
-    requests: Annotated[Path, typer.Option("--requests", help="A table of texts to send.")],
-    rate: Annotated[float, typer.Option(help="Requests a second, Poisson arrivals.")] = 50.0,
-    duration: Annotated[float, typer.Option(help="Seconds.")] = 20.0,
-    warmup: Annotated[float, typer.Option(help="Seconds before that do not count.")] = 2.0,
-    text_column: Annotated[str, typer.Option(help="The column of texts.")] = "text",
-    limit_ms: Annotated[float | None, typer.Option(help="Latency objective at p99.")] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder for the raw samples.")] = Path("load"),
-    seed: Annotated[int, typer.Option(help="Seed of the schedule.")] = 1,
-    i_own_this_target: Annotated[bool, typer.Option(help="Needed for any address but loopback.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Load a server open loop and report latency from the intended send time. Exit code 3: void.
-
-    Example: [bold]evalkit load http://127.0.0.1:8080 --requests held_out.parquet --rate 200 --duration 60[/]
-    """
-    with boundary():
-        from rich.console import Console
-
-        from evalkit.cli.load_command import run_load
-        from evalkit.cli.tables import print_figures
-
-        try:
-            figures, void = run_load(
-                url=url,
-                requests=requests,
-                text_column=text_column,
-                rate_rps=rate,
-                duration_s=duration,
-                warmup_s=warmup,
-                limit_ms=limit_ms,
-                output=output,
-                seed=seed,
-                i_own_this_target=i_own_this_target,
-            )
-        except ValueError as error:
-            fail(str(error), 2)
-        if as_json:
-            print(json.dumps({"figures": figures, "void": void}, indent=2))
-        else:
-            rows = [(name, f"{value:g}" if isinstance(value, float) else str(value)) for name, value in figures.items()]
-            print_figures(url, rows, Console())
-            for reason in void:
-                print(f"VOID: {reason}")
-        raise typer.Exit(3 if void else 0)
-
-
-for command in (plan, selfcheck, override, policy, metrics, export_server):
+for command in (plan, selfcheck, override, policy, metrics, export_server, load, capacity):
     app.command()(command)
 
 

@@ -47,13 +47,23 @@ def served(folder: Path, serve: Serve, log: Path, core: int | None) -> Iterator[
     with (
         log.open("wb") as errors,
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            start_new_session=True,
+            env=_without_keys(),
         ) as process,
     ):
         try:
             yield _ready(process, log)
         finally:
             _end(process)
+
+
+def _without_keys() -> dict[str, str]:
+    """The gate's own server is for the gate alone, on loopback: keys of the user's servers would only lock it out."""
+    return {name: value for name, value in os.environ.items() if name not in ("EVALKIT_API_KEY", "EVALKIT_ADMIN_KEY")}
 
 
 def _ready(process: subprocess.Popen[bytes], log: Path) -> Served:

@@ -15,8 +15,9 @@ from tests.serving_process import Server, running
 EXAMPLES = 25
 SEED = 20_240_607
 
-# A schema cannot say that the shape's product is the number of elements, so valid-looking tensors may be refused.
-# A deadline of a microsecond rightly ends in 504. And a header that a server does not know is none of its business, while schemathesis wants it refused.
+# A schema cannot say that the shape's product is the number of elements, so valid-looking tensors may be refused. A
+# deadline of a microsecond rightly ends in 504. And a header that a server does not know is none of its business,
+# while schemathesis wants it refused.
 _UNSTATED_RULES = """
 [generation]
 allow-extra-parameters = false

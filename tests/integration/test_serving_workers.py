@@ -289,6 +289,37 @@ def test_a_bad_model_folder_or_a_port_in_use_is_one_line_and_exit_2(tiny_model_f
     assert "model.onnx has sha256" in bad.stderr
 
 
+STUCK = """
+import os, sys, time
+if "serving.worker" in sys.orig_argv:
+    from serving.engine import Engine
+    def stuck(self, encoded):
+        open(os.path.join(os.environ["TROUBLE"], "computing"), "w").close()
+        time.sleep(60)
+    Engine.probabilities = stuck
+"""
+
+
+@pytest.mark.parametrize(("drain_s", "signals"), [("1", 1), ("30", 2)])
+def test_a_batch_that_never_ends_is_given_up_after_the_drain_time_or_a_second_signal(
+    tiny_model_folder: Path, tmp_path: Path, drain_s: str, signals: int
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(STUCK)
+    environment = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}", "TROUBLE": str(tmp_path)}
+    with running(tiny_model_folder, *TWO, "--drain-s", drain_s, environment=environment) as server:
+        connection = server.connect()
+        connection.request("POST", "/v1/classify", GOOD)
+        until((tmp_path / "computing").exists)
+        for _ in range(signals):
+            server.process.send_signal(signal.SIGTERM)
+            time.sleep(0.3)
+        assert server.process.wait(timeout=10) == 1
+        assert server.process.stderr is not None
+        assert server.process.stderr.read().startswith("stopped before every accepted request was answered")
+        until(lambda: not any(is_there(pid) for pid in server.ready["pids"]))
+        connection.close()
+
+
 def test_workers_do_not_outlive_a_killed_supervisor(tiny_model_folder: Path) -> None:
     with running(tiny_model_folder, *TWO) as server:
         server.process.kill()
