@@ -20,7 +20,7 @@ from evalkit.spec.subpopulations import DERIVED
 DOCS = Path(__file__).resolve().parent
 COMMANDS = (
     "", "init", "plan", "selfcheck", "check", "report", "override", "policy", "metrics", "serve", "load",
-    "export-server",
+    "capacity", "export-server",
 )  # fmt: skip
 
 

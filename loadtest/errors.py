@@ -13,3 +13,9 @@ class TargetRefusedError(EvalkitError):
     """Load would have been sent to somebody else's machine."""
 
     exit_code = 2
+
+
+class InputError(EvalkitError):
+    """A trace, a table or a template is not what a run can be made of."""
+
+    exit_code = 2

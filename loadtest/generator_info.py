@@ -61,5 +61,5 @@ def _busy_core_s(core: int | None) -> float | None:
     if core is None:
         return None
     times = psutil.cpu_times(percpu=True)[core]
-    # guest time is already inside user time
-    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+    # guest time is already inside user time; not every system counts interrupts
+    return float(times.user + times.nice + times.system + getattr(times, "irq", 0.0) + getattr(times, "softirq", 0.0))

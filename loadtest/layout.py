@@ -10,7 +10,17 @@ PLAN = "plan.json"
 PAYLOADS = "payloads.jsonl"
 SAMPLES = "samples.parquet"
 GENERATOR = "generator.json"
+SUMMARY = "summary.json"
+HISTOGRAM = "latency.hdr"
+# of each generator, in a folder of its own
+SCHEDULE = "schedule.npz"
+RECORD = "record.raw"
 LOG = "generator.log"
+
+
+def worker_folder(folder: Path, worker: int) -> Path:
+    """Where one of the generators keeps its own files."""
+    return folder / f"worker-{worker}"
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import ip_address
@@ -11,21 +12,32 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from loadtest.errors import TargetRefusedError
+from loadtest.rate_shape import RateShape, ShapeKind, expected_count
+from loadtest.targets.plan import TargetKind, TargetPlan
+from loadtest.trace import TracePlan
 
-MAX_RATE_RPS = 20_000.0  # one generator process cannot keep time beyond this
+MAX_RATE_RPS = 100_000.0  # no number of generators on one machine keeps time beyond this
 MIN_DURATION_S = 1.0  # below this a single stall is the whole experiment
 MAX_DURATION_S = 24 * 3600.0
 MAX_TIMEOUT_S = 600.0
 MAX_REQUESTS = 5_000_000  # the raw samples of one run are held in memory
 MIN_EXPECTED_REQUESTS = 10  # a Poisson schedule of fewer may well be empty
 MAX_CLIENTS = 1_000
+MAX_GAP_CV = 20.0
+CLASSIFY = TargetPlan()
 
 
 class Arrivals(StrEnum):
-    """How intended send times follow each other: independent users, or a metronome."""
+    """How intended send times follow each other.
+
+    Independent users; a metronome; gaps that are more (or less) uneven than those of independent users;
+    or a recorded trace.
+    """
 
     POISSON = "poisson"
     CONSTANT = "constant"
+    GAMMA = "gamma"
+    TRACE = "trace"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +48,11 @@ class OpenLoopPlan:
     only requests intended after the warm-up count. ``limit_ms`` is the service level objective on
     latency, if there is one. It must lie below the time-out, because a failed request is given the
     time-out as its latency and must never look good.
+
+    ``shape`` changes the rate over the run; ``rate_rps`` is then its mean. ``gap_cv`` is the coefficient of
+    variation of gamma-distributed gaps: 1 is Poisson, more is bursty. Of ``check_share`` of the requests
+    the answers are read and their labels compared with the expected ones; of the others only the status
+    counts.
 
     Raises:
         ValueError: naming the field, its value and the rule.
@@ -49,17 +66,23 @@ class OpenLoopPlan:
     arrivals: Arrivals = Arrivals.POISSON
     timeout_s: float = 10.0
     limit_ms: float | None = None
+    gap_cv: float | None = None
+    shape: RateShape | None = None
+    trace: TracePlan | None = None
+    check_share: float = 1.0
+    target: TargetPlan = CLASSIFY
 
     def __post_init__(self) -> None:
         _check_shared(self)
         _check_number("rate_rps", self.rate_rps, above=0.0, most=MAX_RATE_RPS)
+        _check_arrivals(self)
         expected = self.rate_rps * self.duration_s
         if expected < MIN_EXPECTED_REQUESTS:
             raise ValueError(
                 f"duration_s is {self.duration_s:g}: at {self.rate_rps:g} rps that is about {expected:g} "
                 f"requests; plan for at least {MIN_EXPECTED_REQUESTS}"
             )
-        total = self.rate_rps * (self.warmup_s + self.duration_s)
+        total = expected_count(self.rate_rps, self.shape, self.warmup_s, self.duration_s)
         if total > MAX_REQUESTS:
             raise ValueError(f"the plan asks for {total:.0f} requests; {MAX_REQUESTS} is the most one run may hold")
         if self.limit_ms is not None:
@@ -82,6 +105,8 @@ class SaturationPlan:
     warmup_s: float = 0.0
     seed: int = 0
     timeout_s: float = 10.0
+    check_share: float = 1.0
+    target: TargetPlan = CLASSIFY
 
     def __post_init__(self) -> None:
         _check_shared(self)
@@ -121,12 +146,26 @@ def plan_from_json(text: str) -> Plan:
     known = {field.name for field in dataclasses.fields(plan_type)}
     if unknown := sorted(set(fields) - known):
         raise ValueError(f"a plan of kind {kind!r} has no field {unknown[0]!r}; it has {sorted(known)}")
-    if "arrivals" in fields:
-        fields["arrivals"] = Arrivals(fields["arrivals"])
     try:
-        return plan_type(**fields)
+        return plan_type(**{name: _from_json(name, value) for name, value in fields.items()})
     except TypeError as error:
         raise ValueError(f"not a plan of kind {kind!r}: {error}") from error
+
+
+def _from_json(name: str, value: Any) -> Any:
+    """The value of a field, where JSON has only its parts."""
+    match name:
+        case "arrivals":
+            return Arrivals(value)
+        case "shape" if value is not None:
+            return RateShape(kind=ShapeKind(value["kind"]), rates_rps=tuple(value["rates_rps"]))
+        case "trace" if value is not None:
+            return TracePlan(**value)
+        case "target":
+            headers = tuple((name, text) for name, text in value.get("headers", ()))
+            return TargetPlan(**(value | {"kind": TargetKind(value["kind"]), "headers": headers}))
+        case _:
+            return value
 
 
 def check_target(url: str, i_own_this_target: bool) -> None:
@@ -168,6 +207,21 @@ def _check_shared(plan: Plan) -> None:
     _check_number("warmup_s", plan.warmup_s, least=0.0, most=MAX_DURATION_S)
     _check_number("timeout_s", plan.timeout_s, above=0.0, most=MAX_TIMEOUT_S)
     _check_number("seed", plan.seed, least=0, most=2**63 - 1)
+    _check_number("check_share", plan.check_share, above=0.0, most=1.0)
+
+
+def _check_arrivals(plan: OpenLoopPlan) -> None:
+    if (plan.arrivals is Arrivals.GAMMA) != (plan.gap_cv is not None):
+        raise ValueError(f"gap_cv is {plan.gap_cv}; arrivals '{Arrivals.GAMMA}', and no others, have one")
+    if plan.gap_cv is not None:
+        _check_number("gap_cv", plan.gap_cv, above=0.0, most=MAX_GAP_CV)
+    if (plan.arrivals is Arrivals.TRACE) != (plan.trace is not None):
+        raise ValueError(f"trace is {plan.trace}; arrivals '{Arrivals.TRACE}', and no others, have one")
+    if plan.shape is not None:
+        if plan.trace is not None:
+            raise ValueError("shape is given beside a trace; the trace itself says when requests leave")
+        if not math.isclose(plan.rate_rps, plan.shape.mean_rps):
+            raise ValueError(f"rate_rps is {plan.rate_rps:g}; give the mean of the shape, {plan.shape.mean_rps:g}")
 
 
 def _check_number(

@@ -1,28 +1,28 @@
-"""Run a plan in a generator process of its own and wait for its samples."""
+"""Run a plan in generator processes of their own and wait for its samples."""
 
 from __future__ import annotations
 
 import os
-import selectors
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from loadtest import layout
-from loadtest.errors import LoadTestError
+from loadtest.crew import Progress, run_crew
+from loadtest.errors import InputError, LoadTestError
+from loadtest.histogram import write_histogram_of_long_run
+from loadtest.merging import merge
 from loadtest.payloads import write_payloads
-from loadtest.plan import Plan, plan_to_json
+from loadtest.plan import OpenLoopPlan, Plan, plan_to_json
+from loadtest.samples import tag_columns
+from loadtest.schedule import schedule_of, split, write_schedule
+from loadtest.targets.choice import target_of
 
-STARTUP_S = 60.0  # importing Locust on a busy machine
-WRITING_S = 60.0  # from the last answer to the last file
-LOG_LINES = 20
-POLL_S = 0.5
+MAX_WORKERS = 64
 
-Progress = Callable[[float], None]
+Tags = Mapping[str, Sequence[Any]]
+Rows = Sequence[Mapping[str, Any]]
 
 
 def run_plan(
@@ -33,91 +33,110 @@ def run_plan(
     *,
     core: int | None = None,
     on_progress: Progress | None = None,
+    tags: Tags | None = None,
+    rows: Rows | None = None,
+    workers: int = 1,
 ) -> Path:
     """Send the plan's load and return the path of the raw samples.
 
-    The generator is another process, so that gevent's patches never touch the caller. It is gone when
-    this function returns or raises, whatever the reason. ``on_progress`` is called with the fraction
-    of the schedule that has passed, from 0 to 1.
+    Generators are other processes, so that gevent's patches never touch the caller. They are gone when
+    this function returns or raises, whatever the reason; what they had measured by then is in the samples,
+    and ``generator.json`` says that it is partial. ``on_progress`` is called with the fraction of the
+    schedule that has passed, from 0 to 1. ``tags`` (a value a text, by name) are written beside each
+    sample; ``rows`` are what a template may use. Of several ``workers`` each gets a core of its own where
+    there are more cores than that.
 
     Raises:
-        LoadTestError: when the generator fails, with the end of its log, or does not end in time.
+        LoadTestError: when a generator fails, with the end of its log, or does not end in time.
+        InputError: when a trace or a template is not what a run can be made of.
         ValueError: when texts and labels do not pair up, or ``core`` is not one this process may use.
     """
-    _check_core(core)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / layout.SAMPLES).unlink(missing_ok=True)
-    (folder / layout.GENERATOR).unlink(missing_ok=True)
-    (folder / layout.PLAN).write_text(plan_to_json(plan), encoding="utf-8")
-    write_payloads(folder / layout.PAYLOADS, texts, expected_labels)
-    with _generator(folder, core) as process:
-        _wait(process, plan, on_progress or _ignore)
-    if process.returncode != 0 or not (folder / layout.GENERATOR).exists():
-        raise LoadTestError(_failure(folder, process.returncode))
+    cores = generator_cores(workers, core)
+
+    def generate() -> None:
+        run_crew(plan, folder, cores, on_progress or _ignore)
+
+    return run_prepared(plan, texts, expected_labels, folder, generate, tags=tags, rows=rows, workers=workers)
+
+
+def run_prepared(
+    plan: Plan,
+    texts: Sequence[str],
+    expected_labels: Sequence[str] | None,
+    folder: Path,
+    generate: Callable[[], None],
+    *,
+    tags: Tags | None = None,
+    rows: Rows | None = None,
+    workers: int = 1,
+) -> Path:
+    """Lay out the parts of ``workers`` generators, let ``generate`` run them, and merge their records."""
+    tagged = tag_columns(texts, tags or {})
+    prepare(plan, texts, expected_labels, folder, rows=rows, workers=workers)
+    try:
+        generate()
+    except InputError:
+        raise
+    except LoadTestError as error:
+        kept = merge(folder, plan, workers, tagged)
+        if not kept:
+            (folder / layout.SAMPLES).unlink(missing_ok=True)
+            raise
+        raise LoadTestError(f"{error}\nits {kept} samples so far are kept in {folder / layout.SAMPLES}") from error
+    except BaseException:
+        merge(folder, plan, workers, tagged)
+        raise
+    merge(folder, plan, workers, tagged)
+    if not (folder / layout.GENERATOR).exists():
+        raise LoadTestError(f"the load generator left no {layout.GENERATOR} in {folder}")
+    write_histogram_of_long_run(folder, plan)
     return folder / layout.SAMPLES
 
 
-@contextmanager
-def _generator(folder: Path, core: int | None) -> Iterator[subprocess.Popen[bytes]]:
-    """A generator in its own session, so that all of it can be killed and no terminal signal reaches it."""
-    command = [sys.executable, "-P", "-m", "loadtest.generator", str(folder)]
+def prepare(
+    plan: Plan,
+    texts: Sequence[str],
+    expected_labels: Sequence[str] | None,
+    folder: Path,
+    *,
+    rows: Rows | None = None,
+    workers: int = 1,
+) -> None:
+    """Write the plan, the payloads and each generator's part of the schedule, and remove an earlier run's files."""
+    if not 1 <= workers <= MAX_WORKERS:
+        raise ValueError(f"workers is {workers}; give a number from 1 to {MAX_WORKERS}")
+    if workers > 1 and not isinstance(plan, OpenLoopPlan):
+        raise ValueError(f"workers is {workers}; a closed loop has no schedule to split, so give 1")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (layout.SAMPLES, layout.GENERATOR, layout.SUMMARY, layout.HISTOGRAM):
+        (folder / name).unlink(missing_ok=True)
+    for old in folder.glob("worker-*"):
+        shutil.rmtree(old)
+    (folder / layout.PLAN).write_text(plan_to_json(plan), encoding="utf-8")
+    write_payloads(folder / layout.PAYLOADS, target_of(plan.target), texts, expected_labels, rows)
+    for worker in range(workers):
+        layout.worker_folder(folder, worker).mkdir()
+    if isinstance(plan, OpenLoopPlan):
+        for worker, part in enumerate(split(schedule_of(plan, len(texts)), workers, plan.seed)):
+            write_schedule(layout.worker_folder(folder, worker) / layout.SCHEDULE, part)
+
+
+def generator_cores(workers: int, core: int | None = None) -> list[int | None]:
+    """The core of each generator; None where there are not more cores than generators.
+
+    Raises:
+        ValueError: when ``core`` is not one this process may use, or is named for several.
+    """
+    usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if core is not None:
-        command += ["--core", str(core)]
-    with (
-        (folder / layout.LOG).open("wb") as log,
-        subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            start_new_session=True,
-            env=_environment(),
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-
-
-def _wait(process: subprocess.Popen[bytes], plan: Plan, on_progress: Progress) -> None:
-    """Pass on the generator's progress until it ends, within a bounded time."""
-    allowed_s = STARTUP_S + plan.warmup_s + plan.duration_s + plan.timeout_s + WRITING_S
-    deadline = time.monotonic() + allowed_s
-    assert process.stdout is not None
-    with selectors.DefaultSelector() as selector:
-        selector.register(process.stdout, selectors.EVENT_READ)
-        while time.monotonic() < deadline:
-            if not selector.select(POLL_S):
-                continue
-            output = os.read(process.stdout.fileno(), 4096)
-            if not output:
-                break
-            if output.endswith(b"\n"):
-                on_progress(float(output.split()[-1]))
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        raise LoadTestError(f"the load generator did not end within {allowed_s:g} s and was killed") from None
-
-
-def _environment() -> dict[str, str]:
-    """The caller's environment, in which the child finds this very package."""
-    root = str(Path(__file__).resolve().parent.parent)
-    inherited = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root}
-
-
-def _check_core(core: int | None) -> None:
-    usable = os.sched_getaffinity(0)
-    if core is not None and core not in usable:
-        raise ValueError(f"core is {core}; this process may use {sorted(usable)}")
-
-
-def _failure(folder: Path, returncode: int) -> str:
-    log = (folder / layout.LOG).read_text(encoding="utf-8", errors="replace").splitlines()
-    return "\n".join([f"the load generator ended with status {returncode}", *log[-LOG_LINES:]])
+        if workers != 1:
+            raise ValueError(f"core is {core} for {workers} workers; several are given their cores by themselves")
+        if core not in usable:
+            raise ValueError(f"core is {core}; this process may use {usable}")
+        return [core]
+    if workers == 1 or len(usable) <= workers:
+        return [None] * workers
+    return list(usable[-workers:])
 
 
 def _ignore(_: float) -> None:

@@ -10,7 +10,8 @@ import pandas as pd
 
 from evalkit.stats.interval import Estimate, NotEstimable
 from evalkit.stats.means import mean_interval
-from evalkit.stats.quantiles import quantile
+from evalkit.stats.serial_proportions import serial_proportion
+from evalkit.stats.serial_quantiles import serial_quantile
 from loadtest.plan import OpenLoopPlan, Plan, SaturationPlan
 from loadtest.schedule import intended_times
 
@@ -20,18 +21,21 @@ BoolArray = npt.NDArray[np.bool_]
 IN_TIME_MS = 100.0  # a request that leaves later than this was not load at the planned rate
 MIN_WINDOWS = 8  # of a run shorter than this many seconds, so many equal windows
 WINDOW_S = 1.0
+REFUSALS = (429, 503)  # a server that says it is full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerCounts:
     """Requests after the warm-up, by what came back.
 
-    ``failed`` had no answer, another status than 200, or a body that is no prediction. Of the
-    ``checked`` answers, ``wrong_labels`` named another label than the model gives offline.
+    ``failed`` had no answer, another status than 200, or a body that is no prediction; ``refused`` are
+    those of them with status 429 or 503. Of the ``checked`` answers, ``wrong_labels`` named another label
+    than the model gives offline.
     """
 
     requests: int
     failed: int
+    refused: int
     checked: int
     wrong_labels: int
 
@@ -47,9 +51,13 @@ class LoadSummary:
 
     The latency quantiles run from the intended send and are over ALL requests: a failed one counts with
     the time-out as its latency (or its own, if longer), so that failing fast never looks good.
-    ``service_p50_ms`` runs from the actual send. ``achieved_ratio`` is requests sent at most 100 ms
-    late ÷ requests scheduled. ``goodput_rps`` counts answers that are successful, rightly labelled
-    and within the limit, if there is one. None where there was nothing to compute from.
+    ``service_p50_ms`` runs from the actual send. Requests of a queue depend on each other, so all these
+    intervals and those of shares are at the effective sample size. ``achieved_ratio`` is requests sent at
+    most 100 ms late ÷ requests scheduled. ``throughput_rps`` counts successful answers by the second in
+    which they came, ``goodput_rps`` those that are also rightly labelled and within the limit, if there is
+    one; ``goodput_share`` is their share of all requests. ``error_rate`` leaves out refusals, which are
+    ``refusal_rate``. ``observed_p99_ms`` is the sample's own p99, which is there even where too few
+    requests tell how sure it is. None where there was nothing to compute from.
     """
 
     answers: AnswerCounts
@@ -59,8 +67,14 @@ class LoadSummary:
     p90_ms: Estimate
     p95_ms: Estimate
     p99_ms: Estimate
+    p999_ms: Estimate
     service_p50_ms: Estimate
+    throughput_rps: Estimate
     goodput_rps: Estimate
+    goodput_share: Estimate
+    error_rate: Estimate
+    refusal_rate: Estimate
+    observed_p99_ms: float | None
     send_lag_p99_ms: float | None
 
 
@@ -70,17 +84,24 @@ def summarise(samples: pd.DataFrame, plan: OpenLoopPlan, level: float) -> LoadSu
     latency_ms = charged_latency_ms(measured, plan)
     lag_ms = (_floats(measured, "sent_s") - _floats(measured, "intended_s")) * 1000
     scheduled = int((intended_times(plan) >= plan.warmup_s).sum())
+    failed, refused = ~_flags(measured["ok"]), is_refused(measured)
     return LoadSummary(
         answers=count_answers(samples),
         scheduled=scheduled,
         achieved_ratio=int((lag_ms <= IN_TIME_MS).sum()) / scheduled if scheduled else None,
-        p50_ms=quantile(latency_ms, 0.50, level),
-        p90_ms=quantile(latency_ms, 0.90, level),
-        p95_ms=quantile(latency_ms, 0.95, level),
-        p99_ms=quantile(latency_ms, 0.99, level),
-        service_p50_ms=quantile(_floats(measured, "service_ms"), 0.50, level),
+        p50_ms=serial_quantile(latency_ms, 0.50, level),
+        p90_ms=serial_quantile(latency_ms, 0.90, level),
+        p95_ms=serial_quantile(latency_ms, 0.95, level),
+        p99_ms=serial_quantile(latency_ms, 0.99, level),
+        p999_ms=serial_quantile(latency_ms, 0.999, level),
+        service_p50_ms=serial_quantile(_floats(measured, "service_ms"), 0.50, level),
+        throughput_rps=_rate_rps(_floats(samples, "done_s")[_flags(samples["ok"])], plan, level),
         goodput_rps=_rate_rps(_floats(samples, "done_s")[_is_good(samples, plan)], plan, level),
-        send_lag_p99_ms=float(np.quantile(lag_ms, 0.99, method="inverted_cdf")) if len(lag_ms) else None,
+        goodput_share=serial_proportion(_is_good(measured, plan), level),
+        error_rate=serial_proportion(failed & ~refused, level),
+        refusal_rate=serial_proportion(refused, level),
+        observed_p99_ms=_p99(latency_ms),
+        send_lag_p99_ms=_p99(lag_ms),
     )
 
 
@@ -100,9 +121,15 @@ def count_answers(samples: pd.DataFrame) -> AnswerCounts:
     return AnswerCounts(
         requests=len(measured),
         failed=int((~_flags(measured["ok"])).sum()),
+        refused=int(is_refused(measured).sum()),
         checked=int(matches.notna().sum()),
         wrong_labels=int((~_flags(matches.fillna(True))).sum()),
     )
+
+
+def is_refused(samples: pd.DataFrame) -> BoolArray:
+    """Of each request whether the server said that it is full."""
+    return np.asarray(samples["status"].isin(REFUSALS), dtype=np.bool_)
 
 
 def charged_latency_ms(samples: pd.DataFrame, plan: OpenLoopPlan) -> FloatArray:
@@ -132,6 +159,10 @@ def _window_edges_s(plan: Plan) -> FloatArray:
     else:
         offsets_s = np.arange(int(plan.duration_s // WINDOW_S) + 1, dtype=np.float64) * WINDOW_S
     return offsets_s + plan.warmup_s
+
+
+def _p99(values: FloatArray) -> float | None:
+    return float(np.quantile(values, 0.99, method="inverted_cdf")) if values.size else None
 
 
 def _floats(samples: pd.DataFrame, column: str) -> FloatArray:

@@ -46,7 +46,7 @@ def margin_plot(rows: Sequence[PlotRow], layout: Layout) -> Markup:
     )
     drawing = io.StringIO()
     chart.save(drawing, format="svg")
-    return _accessible(_painted(drawing.getvalue()), rows, layout.name)
+    return _accessible(painted(drawing.getvalue()), rows, layout.name)
 
 
 def _frame(rows: int, layout: Layout) -> list[alt.Chart]:
@@ -144,7 +144,8 @@ def _y(rows: int) -> alt.Y:
     return alt.Y("row", type="quantitative", scale=scale, axis=None)
 
 
-def _painted(svg: str) -> str:
+def painted(svg: str) -> str:
+    """The drawing with style-sheet variables in the place of the stand-in colours."""
     for color, variable in PAINTS.items():
         svg = svg.replace(f'"{color}"', f'"{variable}"')
     return svg

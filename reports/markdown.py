@@ -25,6 +25,9 @@ def render_markdown(record: RunRecord, overrides: Sequence[Override] = ()) -> st
         _discovered(page),
         _metrics(page),
         _sides(page),
+        _loads(page),
+        _instances(page),
+        _cascade(page),
         _diagnosis(page),
         _repeat(page),
     )
@@ -119,6 +122,46 @@ def _sides(page: Page) -> str:
     rows = [(each.what, each.teacher, each.student, each.comparison) for each in page.side_by_side.lines]
     notes = "\n".join(f"- {escaped(each)}" for each in page.side_by_side.load + page.side_by_side.prices)
     return f"## Size, latency and cost\n\n{table(('quantity', 'teacher', 'student', 'compared'), rows)}\n\n{notes}"
+
+
+def _instances(page: Page) -> str:
+    if not page.instances:
+        return ""
+    headings = ("model", "machine", "USD an hour", "requests a second", "speed", "USD per million requests", "price")
+    rows = [
+        (each.role, each.name, each.usd_per_hour, each.rate, each.speed, each.usd_per_million, each.source)
+        for each in page.instances
+    ]
+    return f"### Other machines\n\n{table(headings, rows)}"
+
+
+def _cascade(page: Page) -> str:
+    if page.cascade is None:
+        return ""
+    parts = ["## The student first, the teacher where it is unsure", escaped(page.cascade.said)]
+    if page.cascade.rows:
+        headings = (
+            "quality", "threshold", "sent to the teacher", "gap", "p99", "USD per million requests", "cheaper"
+        )  # fmt: skip
+        rows = [
+            (
+                each.state.text, each.threshold, each.share, each.gap, each.p99, each.usd_per_million, each.reduction,
+            )
+            for each in page.cascade.rows
+        ]  # fmt: skip
+        parts.append(table(headings, rows))
+    return "\n\n".join(parts)
+
+
+def _loads(page: Page) -> str:
+    parts = []
+    for each in page.loads:
+        parts += [f"### Under load: the {each.role}", _list(each.facts)]
+        if each.tags:
+            headings = ("requests of", "requests", "failed", "p50", "p95", "p99")
+            rows = [(tag.name, tag.requests, tag.failed, tag.p50, tag.p95, tag.p99) for tag in each.tags]
+            parts += [table(headings, rows), escaped(each.tags_left_out)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _diagnosis(page: Page) -> str:

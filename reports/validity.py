@@ -8,7 +8,10 @@ from typing import Any
 
 from evalkit.decision.requirement import QUERIES
 from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
+from evalkit.stats.interval import NotEstimable
 from reports import numbers
+from reports.costs import stale_text
+from reports.load_lines import cores_text, drift_text, warm_up_text
 from reports.looks import looks_state, looks_text
 from reports.naming import units_of
 from reports.states import BROKEN, HOLDS, LOOK, NOT_MEASURED, VOID, State
@@ -35,6 +38,7 @@ def validity(record: RunRecord) -> tuple[Condition, ...]:
         *(_truncated(record, model) for model in record.models),
         *(_parity(model) for model in record.models),
         *_load_conditions(record),
+        *_prices(record),
     )
 
 
@@ -123,12 +127,30 @@ def _load_conditions(record: RunRecord) -> Iterator[Condition]:
         return
     yield _provider(record)
     for load in record.loads:
-        if load.void_reasons:
-            reasons = " ".join(one_line(reason) for reason in load.void_reasons)
-            yield Condition(state=VOID, name=f"Load, {load.role}", text=reasons)
+        if load.latency_void:
+            yield _void(f"Load, {load.role}", load.latency_void)
         else:
             yield _served_labels(load)
             yield _kept_up(load)
+            yield from _steady(load)
+        if load.saturation_void_reasons:
+            yield _void(f"Saturation, {load.role}", load.saturation_void_reasons)
+
+
+def _void(name: str, reasons: tuple[str, ...]) -> Condition:
+    return Condition(state=VOID, name=name, text=" ".join(one_line(reason) for reason in reasons))
+
+
+def _steady(load: LoadReport) -> Iterator[Condition]:
+    """Whether one and the same server was measured from the first request to the last, on cores of its own."""
+    analysis, separated = load.analysis, load.pinning.get("separated")
+    if analysis is not None:
+        drifted = isinstance(analysis.drift, NotEstimable) or analysis.drift.fired
+        state = LOOK if drifted or analysis.warm_up.fired else HOLDS
+        text = f"warm-up: {warm_up_text(load)}. Drift: {drift_text(load)}"
+        yield Condition(state=state, name=f"Steady, {load.role}", text=text)
+    if separated is not None:
+        yield Condition(state=HOLDS if separated else LOOK, name=f"Own cores, {load.role}", text=cores_text(load))
 
 
 def _provider(record: RunRecord) -> Condition:
@@ -143,7 +165,8 @@ def _served_labels(load: LoadReport) -> Condition:
     name, wrong = f"Served = offline, {load.role}", load.figures.get("wrong_labels")
     if wrong is None:
         return Condition(state=NOT_MEASURED, name=name, text="served answers were not compared")
-    text = f"{numbers.count(wrong)} of {numbers.count(load.requests)} served answers differ from the offline ones"
+    checked = load.figures.get("checked_labels", load.requests)
+    text = f"{numbers.count(wrong)} of {numbers.count(checked)} served answers differ from the offline ones"
     return Condition(state=LOOK if wrong else HOLDS, name=name, text=text)
 
 
@@ -155,6 +178,19 @@ def _kept_up(load: LoadReport) -> Condition:
         return Condition(state=NOT_MEASURED, name=name, text="the generator's own figures are not recorded")
     text = f"{numbers.percent(achieved, 2)} of requests sent in time, send lag p99 {numbers.milliseconds(lag)}"
     return Condition(state=HOLDS, name=name, text=text)
+
+
+def _prices(record: RunRecord) -> Iterator[Condition]:
+    """Whether what was stated of the prices still holds: nothing here can read them again."""
+    if record.cost is None:
+        return
+    name, most = "Prices read lately", record.cost.stated["max_age_days"]
+    if record.cost.stale:
+        yield Condition(state=LOOK, name=name, text="; ".join(stale_text(each) for each in record.cost.stale))
+    elif most is None:
+        yield Condition(state=NOT_MEASURED, name=name, text="cost.max_age_days is null, so no price is too old")
+    else:
+        yield Condition(state=HOLDS, name=name, text=f"every price was read within {numbers.count(most)} days")
 
 
 def is_recorded(model: ModelSummary) -> bool:

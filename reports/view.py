@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from evalkit.record.override import Override
 from evalkit.record.run_record import RunRecord
+from reports.cascades import CascadeView, cascade_view
 from reports.claims import ClaimView, other_claims
+from reports.costs import InstanceView, instance_views
 from reports.diagnosis import ExampleView, FidelityLine, FindingView, examples, fidelity, findings
 from reports.discovered import DiscoveryView, discovery_view
 from reports.headline import Binding, Headline, binding, confidence_of, headline, open_claims
+from reports.load_lines import LoadView, load_views
 from reports.metrics import MetricView, metric_views
 from reports.naming import units_of
 from reports.overrides import OverrideView, override_views
@@ -37,6 +40,9 @@ class Page:
     metrics: tuple[MetricView, ...]
     overrides: tuple[OverrideView, ...]
     side_by_side: SideBySide
+    loads: tuple[LoadView, ...]
+    instances: tuple[InstanceView, ...]
+    cascade: CascadeView | None
     fidelity: tuple[FidelityLine, ...]
     findings: tuple[FindingView, ...]
     examples: tuple[ExampleView, ...]
@@ -61,6 +67,9 @@ def page_of(record: RunRecord, overrides: Sequence[Override] = ()) -> Page:
         metrics=metric_views(record),
         overrides=override_views(overrides),
         side_by_side=side_by_side(record),
+        loads=load_views(record),
+        instances=instance_views(record),
+        cascade=cascade_view(record),
         fidelity=fidelity(record),
         findings=findings(record),
         examples=examples(record),

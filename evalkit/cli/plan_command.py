@@ -187,7 +187,15 @@ def _pays(payback: BreakEven) -> str:
     if payback.requests is None:
         return f"Break-even: unknown: {payback.reason}"
     months = "" if payback.months is None else f", {payback.months:,.1f} months at {payback.monthly_requests:,} a month"
-    return f"Break-even: {payback.requests:,.0f} requests{months} ({payback.source})"
+    return f"Break-even: {payback.requests:,.0f} requests{_between(payback)}{months} ({payback.source})"
+
+
+def _between(payback: BreakEven) -> str:
+    """The interval, where there is one."""
+    if payback.earliest is None or payback.earliest == payback.latest:
+        return ""
+    latest = "no end" if payback.latest is None else f"{payback.latest:,.0f}"
+    return f" (from {payback.earliest:,.0f} to {latest})"
 
 
 def _not_planned(left_out: tuple[LeftOut, ...]) -> Iterable[str]:

@@ -1,45 +1,49 @@
-"""From a price and a sustained rate to dollars per million requests, and to the saving."""
+"""From a price and what was measured to dollars per million requests, and to the saving."""
 
 from __future__ import annotations
 
-from evalkit.spec.gate import Cost, Price
+from evalkit.cost.fleet import Traffic, fleet_usd_per_month
+from evalkit.cost.machine import MILLION, machine_usd_per_million
+from evalkit.cost.scaling import scaled
+from evalkit.spec.cost import Price
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 
-SECONDS_PER_HOUR = 3600.0
-MILLION = 1_000_000.0
 REDUCTION = "teacher_over_student_cost"
 EVIDENCE = "cost.json"
 
 
-def usd_per_million(price: Price, throughput_rps: Estimate | None) -> Estimate:
-    """Cost of a million successful requests.
+def usd_per_million(
+    price: Price,
+    rate_rps: Estimate | None = None,
+    *,
+    charged: Estimate | None = None,
+    traffic: Traffic | None = None,
+) -> Estimate:
+    """Cost of a million successful requests, whatever the price is stated in.
 
-    ``usd_per_hour`` ÷ (3,600 × throughput × utilisation); the interval of the throughput is carried
-    through (a high rate is a low cost). A price per request is taken as stated, without uncertainty.
+    ``rate_rps`` are the successful answers a second that one machine carries; ``charged`` is what an API's recorded
+    usage comes to (``token_usd_per_million``); ``traffic`` is what a fleet is built for. A price per request is taken
+    as stated, without uncertainty. NotEstimable where what the price needs was not measured.
     """
     if price.usd_per_million_requests is not None:
-        stated = price.usd_per_million_requests
-        return Interval(point=stated, lower=stated, upper=stated, level=1.0, n=1, method=f"stated price ({price.date})")
-    if throughput_rps is None:
+        return certain(price.usd_per_million_requests, f"stated price ({price.date})")
+    if price.tokens is not None:
+        return NotEstimable(reason="no token usage was recorded", n=0) if charged is None else charged
+    assert price.usd_per_hour is not None
+    if rate_rps is None:
         return NotEstimable(reason="no throughput was measured", n=0)
-    if isinstance(throughput_rps, NotEstimable):
-        return throughput_rps
-    if throughput_rps.lower <= 0:
-        return NotEstimable(reason="the throughput's lower bound is not above 0 requests a second", n=throughput_rps.n)
+    if price.fleet is None:
+        return machine_usd_per_million(price.usd_per_hour, price.used_share, rate_rps)
+    if traffic is None:
+        return NotEstimable(reason="the traffic that the fleet is built for is not stated", n=0)
+    bill = fleet_usd_per_month(price.usd_per_hour, price.fleet, traffic, rate_rps)
+    return scaled(bill, MILLION / traffic.monthly_requests)
 
-    def cost(rps: float) -> float:
-        assert price.usd_per_hour is not None
-        return price.usd_per_hour / (SECONDS_PER_HOUR * rps * price.utilisation) * MILLION
 
-    return Interval(
-        point=cost(throughput_rps.point),
-        lower=cost(throughput_rps.upper),
-        upper=cost(throughput_rps.lower),
-        level=throughput_rps.level,
-        n=throughput_rps.n,
-        method=f"price ÷ throughput ({throughput_rps.method})",
-    )
+def certain(value: float, method: str) -> Interval:
+    """What was stated, and not measured."""
+    return Interval(point=value, lower=value, upper=value, level=1.0, n=1, method=method)
 
 
 def level_of_parts(level: float) -> float:
@@ -100,12 +104,3 @@ def cost_measurements(teacher: Estimate, student: Estimate) -> tuple[Measurement
             evidence=EVIDENCE,
         ),
     )
-
-
-def break_even_requests(cost: Cost, teacher: Estimate, student: Estimate) -> float | None:
-    """Requests after which the project has paid for itself, at the point estimates; None where it never does
-    or no project cost is stated. Source: project cost ÷ (teacher − student cost per request)."""
-    if cost.project_usd is None or not isinstance(teacher, Interval) or not isinstance(student, Interval):
-        return None
-    saved = (teacher.point - student.point) / MILLION
-    return cost.project_usd / saved if saved > 0 else None

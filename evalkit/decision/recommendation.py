@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from evalkit.cost.per_request import REDUCTION
 from evalkit.decision.cascade import CascadeOffer, can_stand_in
 from evalkit.decision.check import Check, CheckOutcome
 from evalkit.decision.needs import Need, names_text, needs_of, needs_text
 from evalkit.decision.requirement import TEACHER_ACCURACY
 from evalkit.diagnosis.finding import Finding
 
+SAVES_TOO_LITTLE = "it saves too little to be worth replacing the teacher"
 TRAIN_MORE = "train a larger student, or longer, or on more text"
 BETTER_TEACHER = "the teacher itself is below the bar: correct its labels or take a better one before distilling again"
 TOO_NEAR = "no feasible amount of further evidence would decide it, the estimate lies too near the bar"
@@ -99,7 +101,9 @@ def _cascade(offer: CascadeOffer, deciding: Check, still_open: Sequence[Check]) 
 def _after_no_go(failed: Sequence[Check], deciding: Check, fired: Sequence[Finding]) -> Recommendation:
     quality = sorted((check for check in failed if check.is_quality), key=lambda check: -check.tested_use_of_margin)
     if not quality:
-        return Recommendation(action=Action.KEEP_THE_TEACHER, reason=deciding.explanation)
+        saves_too_little = deciding.requirement.measurement == REDUCTION
+        reason = f"{deciding.explanation}; {SAVES_TOO_LITTLE}" if saves_too_little else deciding.explanation
+        return Recommendation(action=Action.KEEP_THE_TEACHER, reason=reason)
     finding = _finding_for(quality[0], fired)
     if finding is not None:
         return Recommendation(

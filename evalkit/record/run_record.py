@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalkit.cascade.cascade import Cascade
+from evalkit.cost.report import CostReport
 from evalkit.data.subpopulations import Infeasible
 from evalkit.decision.verdict import Verdict
 from evalkit.diagnosis.finding import Finding
@@ -14,8 +16,9 @@ from evalkit.quality.discovery.discovered import DiscoveryResult
 from evalkit.record.layout import RunFolder, write_json
 from evalkit.record.looks import LooksReport
 from evalkit.stats.measurement import Measurement
+from loadtest.analysis import LoadAnalysis
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,13 @@ class ModelSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadReport:
-    """One model under load: the figures, or the reasons why the measurement is void."""
+    """One model under load: the figures, or the reasons why the measurement is void.
+
+    ``void_reasons`` are all of them; ``latency_void_reasons`` and ``saturation_void_reasons`` keep those of the two
+    measurements apart. ``limits`` are the rules beyond which a measurement is void. ``pinning`` says which provider
+    answered, on which cores server and generator ran, and whether they were separated. ``analysis`` is of the latency
+    measurement. Records from before these were kept have none of them.
+    """
 
     role: str
     rate_rps: float
@@ -59,6 +68,20 @@ class LoadReport:
     void_reasons: tuple[str, ...]
     measured_at: str
     pinning: dict[str, Any]
+    latency_void_reasons: tuple[str, ...] = ()
+    saturation_void_reasons: tuple[str, ...] = ()
+    limits: dict[str, float] = field(default_factory=dict)
+    analysis: LoadAnalysis | None = None
+
+    @property
+    def latency_void(self) -> tuple[str, ...]:
+        """Why there is no latency; all reasons, where the record does not keep them apart."""
+        return self.latency_void_reasons if self.saturation_void_reasons else self.void_reasons
+
+    @property
+    def saturation_void(self) -> tuple[str, ...]:
+        """Why there is no throughput; all reasons, where the record does not keep them apart."""
+        return self.saturation_void_reasons if self.latency_void_reasons else self.void_reasons
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +136,8 @@ class RunRecord:
     data: dict[str, Any]
     models: tuple[ModelSummary, ...]
     loads: tuple[LoadReport, ...]
-    cost: dict[str, Any] | None
+    cost: CostReport | None
+    cascade: Cascade | None
     examples: tuple[Example, ...]
     stages: tuple[StageLine, ...]
     spec: dict[str, Any]

@@ -28,8 +28,9 @@ def _problems(spec: GateSpec) -> Iterator[str]:
         yield "student.distill needs data.train; give the training table, or student.load a finished student"
     if spec.student.distill and spec.teacher.load is None:
         yield "student.distill needs teacher.load: recorded held-out predictions cannot label training text"
-    if spec.load and not spec.uses_models:
-        yield "load is given, but recorded predictions cannot be served; remove it, or give both models by load"
+    if spec.load and spec.student.recorded:
+        yield "load is given, but recorded predictions cannot be served; remove it, or give the student by load"
+    yield from _capacity_problems(spec)
     if not spec.load and (bar.latency.p50_ms or bar.latency.p99_ms):
         yield "requirements.latency needs the load section (rate_rps); add it or remove the requirement"
     if not spec.load and bar.speed_up:
@@ -39,13 +40,41 @@ def _problems(spec: GateSpec) -> Iterator[str]:
             f"requirements.cost_reduction is {bar.cost_reduction:g} but there is no cost section; give prices with "
             "source and date, or set requirements.cost_reduction to null"
         )
-    if spec.cost and not spec.load:
-        for side, price in (("teacher", spec.cost.teacher), ("student", spec.cost.student)):
-            if price.usd_per_hour is not None:
-                yield (
-                    f"cost.{side}.usd_per_hour needs the load section to measure throughput; add it, or give "
-                    "usd_per_million_requests"
-                )
+    yield from _price_problems(spec)
+
+
+def _capacity_problems(spec: GateSpec) -> Iterator[str]:
+    if spec.load is None or spec.load.capacity is None:
+        return
+    limit_ms = spec.load.capacity.p99_ms or spec.requirements.latency.p99_ms
+    if limit_ms is None:
+        yield "load.capacity has no limit to keep; give load.capacity.p99_ms or requirements.latency.p99_ms"
+    elif limit_ms > 1000 * spec.load.timeout_s:
+        yield (
+            f"load.capacity is to keep p99 below {limit_ms:g} ms, and requests are given up after load.timeout_s "
+            f"{spec.load.timeout_s:g}; give a longer time-out or a lower limit"
+        )
+
+
+def _price_problems(spec: GateSpec) -> Iterator[str]:
+    """Prices that nothing turns into a cost per request."""
+    if spec.cost is None:
+        return
+    sides = (
+        ("teacher", spec.cost.teacher, spec.teacher.recorded),
+        ("student", spec.cost.student, spec.student.recorded),
+    )
+    for side, price, recorded in sides:
+        if price.usd_per_hour is not None and not spec.load:
+            yield (
+                f"cost.{side}.usd_per_hour needs the load section to measure throughput; add it, or give "
+                "usd_per_million_requests"
+            )
+        if price.tokens is not None and price.tokens.usage is None and recorded is None:
+            yield (
+                f"cost.{side}.tokens has no recorded usage to apply its prices to; give cost.{side}.tokens.usage (a "
+                f"table with one row a call), or {side}.recorded with the token columns"
+            )
 
 
 def _kind_problems(spec: GateSpec) -> Iterator[str]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from evalkit.spec.cost import Cost
 from evalkit.spec.model_sources import Student, Teacher
 from evalkit.spec.requirements import Requirements
 from evalkit.spec.section import Section, Stated
@@ -86,6 +86,15 @@ class Serve(Section):
     """Largest difference of any logit between torch and the exported ONNX file."""
 
 
+class CapacitySearch(Section):
+    """A search for the highest rate at which p99 keeps a limit. What it finds is the rate that the cost rests on."""
+
+    p99_ms: Annotated[float, Field(gt=0, le=600_000)] | None = None
+    """The limit, the same for teacher and student; requirements.latency.p99_ms where it is not given."""
+    max_minutes: Annotated[float, Field(ge=0.5, le=240)] = 5.0
+    """For each of the two models."""
+
+
 class Load(Section):
     """The open-loop load on the served models."""
 
@@ -98,33 +107,9 @@ class Load(Section):
     saturation_clients: Annotated[int, Field(ge=1, le=4096)] = 16
     saturation_s: Annotated[float, Field(ge=2, le=3600)] = 10.0
     """How long each model is driven as fast as it can go, for its throughput."""
-
-
-class Price(Section):
-    """What a model costs to run, with where the figure is from and when it was read."""
-
-    usd_per_hour: Annotated[float, Field(gt=0)] | None = None
-    """Price of the machine that serves it; the cost per request follows from the measured throughput."""
-    usd_per_million_requests: Annotated[float, Field(gt=0)] | None = None
-    """A price per request that is already known (an API, a bill)."""
-    utilisation: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """Share of the saturated throughput that is really used over the day."""
-    source: Stated
-    date: datetime.date
-
-    @model_validator(mode="after")
-    def _one_price(self) -> Self:
-        return self._exactly_one("usd_per_hour", "usd_per_million_requests")
-
-
-class Cost(Section):
-    """Prices, and the volume that they are paid for."""
-
-    teacher: Price
-    student: Price
-    monthly_requests: Annotated[int, Field(gt=0)] | None = None
-    project_usd: Annotated[float, Field(ge=0)] | None = None
-    """What the distillation itself costs (labelling, training, engineering)."""
+    capacity: CapacitySearch | None = None
+    """Without it the cost rests on the throughput of saturation_clients, which keeps no limit: a search takes minutes.
+    With it, a price's utilisation is the share of the found rate that is used, headroom for peaks."""
 
 
 class GateSpec(Section):

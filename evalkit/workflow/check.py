@@ -9,14 +9,15 @@ from evalkit.predictions.aligned import STUDENT, TEACHER, refuse_other_labels
 from evalkit.record.layout import RunFolder, claim, locked
 from evalkit.record.looks import Look, close_look, open_look
 from evalkit.record.looks_ledger import Question
-from evalkit.record.run_record import LoadReport, RunRecord, write_record
+from evalkit.record.run_record import RunRecord, write_record
 from evalkit.spec.loading import LoadedSpec
-from evalkit.stats.interval import Estimate
 from evalkit.workflow.answering import Side, predict, refuse_incomparable, side
+from evalkit.workflow.cascading import judge_cascade
+from evalkit.workflow.costing import judge_cost, recorded_usage
 from evalkit.workflow.gate import Gate, Reporter
 from evalkit.workflow.grouping import grouping_of, refuse_small, refuse_unasked
 from evalkit.workflow.inputs import Inputs, check_inputs
-from evalkit.workflow.judging import judge, judge_cost, judge_quality, refuse_unfit_metrics
+from evalkit.workflow.judging import judge, judge_quality, refuse_unfit_metrics
 from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
 from evalkit.workflow.recording import put_together
 
@@ -44,6 +45,7 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     spec = gate.spec
     refuse_same_source(gate)
     refuse_unfit_metrics(gate)
+    usage = recorded_usage(gate.loaded)
     inputs, counted = check_inputs(gate)
     refuse_unasked(spec, inputs.groups)
 
@@ -62,20 +64,14 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     judged = judge_quality(gate, inputs, answered, grouping)
     measurements = judged.measurements
 
-    loads: tuple[LoadReport, ...] = ()
-    rates: tuple[Estimate | None, Estimate | None] = (None, None)
-    if spec.load is not None and teacher is not None and student is not None:
-        from evalkit.workflow.measuring_load import latency_measurements, load_model
+    from evalkit.workflow.under_load import put_under_load
 
-        texts, table = list(inputs.held_out.texts), answered.table
-        loaded_student = load_model(gate, student, texts, table[STUDENT].tolist())
-        loaded_teacher = load_model(gate, teacher, texts, table[TEACHER].tolist())
-        measurements += latency_measurements(gate, loaded_student, loaded_teacher)
-        loads = (loaded_student.report, loaded_teacher.report)
-        rates = loaded_teacher.throughput_rps, loaded_student.throughput_rps
-
-    measurements += judge_cost(gate, *rates)
-    verdict = judge(gate, grouping, look, judged, measurements)
+    load = put_under_load(gate, inputs, answered, student, teacher)
+    measurements += load.measurements
+    costs = judge_cost(spec.cost, usage, load.rates_rps, gate.level, spec.seed)
+    measurements += costs.measurements
+    cascade = judge_cascade(gate, inputs, answered, grouping, judged, costs.measurements, load.latencies)
+    verdict = judge(gate, grouping, look, judged, measurements, None if cascade is None else cascade.offer)
     close_look(look, verdict.outcome)
     return put_together(
         gate,
@@ -85,7 +81,9 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
         answered=answered,
         grouping=grouping,
         judged=judged,
-        loads=loads,
+        loads=load.reports,
+        cost=costs.report,
+        cascade=cascade,
         measurements=measurements,
         verdict=verdict,
         look=look,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evalkit.cost.per_request import cost_measurements, usd_per_million
 from evalkit.data.truth import RANKING
+from evalkit.decision.cascade import CascadeOffer
 from evalkit.decision.requirement import QUERIES, ROWS, UNSPENT_ERROR, Direction, Requirement
 from evalkit.decision.verdict import Verdict, decide
 from evalkit.diagnosis.discovered import discovered_finding
@@ -30,7 +30,7 @@ from evalkit.quality.reweighted import reweighted_measurements
 from evalkit.record.layout import write_text
 from evalkit.record.looks import Look
 from evalkit.spec.gate import GateSpec
-from evalkit.stats.interval import Estimate, NotEstimable
+from evalkit.stats.interval import NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.workflow.answering import Answered
 from evalkit.workflow.gate import Gate
@@ -161,17 +161,16 @@ def _findings(
     return tuple(each for each in found if each is not None)
 
 
-def judge_cost(gate: Gate, teacher_rps: Estimate | None, student_rps: Estimate | None) -> tuple[Measurement, ...]:
-    """Cost per million requests of both, and the reduction; nothing where the spec has no prices."""
-    cost = gate.spec.cost
-    if cost is None:
-        return ()
-    return cost_measurements(usd_per_million(cost.teacher, teacher_rps), usd_per_million(cost.student, student_rps))
-
-
-def judge(gate: Gate, grouping: Grouping, look: Look, judged: Judged, measurements: tuple[Measurement, ...]) -> Verdict:
+def judge(
+    gate: Gate,
+    grouping: Grouping,
+    look: Look,
+    judged: Judged,
+    measurements: tuple[Measurement, ...],
+    cascade: CascadeOffer | None = None,
+) -> Verdict:
     """The verdict on everything that was measured. A look beyond the planned ones leaves a claim open that nothing
-    can show."""
+    can show. A ``cascade`` may be recommended, and changes no outcome."""
     confirmed = () if judged.discovery is None else judged.discovery.measurements
     claims = claims_of(gate.spec, grouping, tuple(each.subpopulation for each in confirmed))
     if look.exhausted is not None:
@@ -186,4 +185,4 @@ def judge(gate: Gate, grouping: Grouping, look: Look, judged: Judged, measuremen
         )
     units = QUERIES if gate.spec.task.kind == RANKING else ROWS
     counted = tuple(replace(claim, units=units) for claim in claims)
-    return decide(counted, measurements, judged.findings, gate.confidence)
+    return decide(counted, measurements, judged.findings, gate.confidence, cascade)

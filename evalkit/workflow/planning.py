@@ -12,6 +12,7 @@ from evalkit.planning.plan import Plan, planned_claims, put_together, teacher_ac
 from evalkit.planning.selfcheck import SelfCheck, self_check
 from evalkit.spec.loading import LoadedSpec
 from evalkit.workflow.check import default_run_folder
+from evalkit.workflow.costing import charged, recorded_usage
 from evalkit.workflow.earlier_runs import earlier_throughputs
 from evalkit.workflow.known import Known
 
@@ -27,7 +28,8 @@ def make_plan(loaded: LoadedSpec, assumptions: Assumptions) -> Plan:
     question = known.question(assumptions)
     teacher = teacher_accuracies(question)
     quality = known.spec.requirements.quality
-    payback = break_even(known.spec.cost, earlier_throughputs(known.workspace, known.spec.task.name))
+    by_token = charged(known.spec.cost, recorded_usage(loaded), 2 * question.confidence - 1, known.spec.seed)
+    payback = break_even(known.spec.cost, earlier_throughputs(known.workspace, known.spec.task.name), by_token)
     found = concerns(
         known.shape,
         teacher[0].value if teacher else None,

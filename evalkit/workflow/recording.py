@@ -6,7 +6,8 @@ import importlib.metadata
 import shutil
 from typing import Any
 
-from evalkit.cost.per_request import break_even_requests
+from evalkit.cascade.cascade import Cascade
+from evalkit.cost.report import CostReport
 from evalkit.data.subpopulations import Group
 from evalkit.decision.verdict import Verdict
 from evalkit.predictions.aligned import STUDENT, TEACHER
@@ -47,6 +48,8 @@ def put_together(
     grouping: Grouping,
     judged: Judged,
     loads: tuple[LoadReport, ...],
+    cost: CostReport | None,
+    cascade: Cascade | None,
     measurements: tuple[Measurement, ...],
     verdict: Verdict,
     look: Look,
@@ -67,7 +70,8 @@ def put_together(
         data={**counted, **answered.stage.read("predictions.json")},
         models=tuple(_summary(each) for each in sides),
         loads=loads,
-        cost=_cost(gate, measurements),
+        cost=cost,
+        cascade=cascade,
         examples=_examples(inputs, answered, grouping, verdict, measurements),
         stages=tuple(
             StageLine(
@@ -120,23 +124,6 @@ def _summary(one: Side) -> ModelSummary:
         parity=model.parity,
         training=model.training,
     )
-
-
-def _cost(gate: Gate, measurements: tuple[Measurement, ...]) -> dict[str, Any] | None:
-    cost = gate.spec.cost
-    if cost is None:
-        return None
-    values = {each.name: each.value for each in measurements}
-    teacher, student = values["teacher_usd_per_million_requests"], values["student_usd_per_million_requests"]
-    stated: dict[str, Any] = cost.model_dump(mode="json")
-    stated["break_even_requests"] = break_even_requests(cost, teacher, student)
-    if cost.monthly_requests is not None:
-        stated["monthly_usd"] = {
-            role: value.point * cost.monthly_requests / 1e6
-            for role, value in ((TEACHER, teacher), (STUDENT, student))
-            if isinstance(value, Interval)
-        }
-    return stated
 
 
 def _examples(

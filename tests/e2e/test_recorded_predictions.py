@@ -103,4 +103,4 @@ def test_a_report_is_made_again_from_the_record_alone(evalkit, recorded):
     assert evalkit("report", run, cwd=gate.parent).returncode == 0
     assert (run / "report.html").read_text() == first
     assert evalkit("report", run, "--format", "md", cwd=gate.parent).stdout.count("channel=phone") >= 1
-    assert json.loads(evalkit("report", run, "--format", "json", cwd=gate.parent).stdout)["schema_version"] == 2
+    assert json.loads(evalkit("report", run, "--format", "json", cwd=gate.parent).stdout)["schema_version"] == 3

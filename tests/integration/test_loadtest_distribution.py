@@ -153,6 +153,7 @@ def test_a_lost_worker_fails_the_run_and_keeps_the_others_samples(tmp_path: Path
         master = started(master_command(f"http://127.0.0.1:{port}", place, tmp_path, "--duration", "60s"), tmp_path)
         wait_for_sends(workers, port)
         workers[0].kill()
+        finished(workers[0])
         code, _, err = finished(master)
         other = finished(workers[1])
     assert code == 4

@@ -59,21 +59,25 @@ def test_the_ratios_are_taken_within_rounds_and_their_median_meets_the_target() 
     best = by_name(claims, "16 clients, throughput ÷ the best peer's")
     assert (best["value"], best["holds"]) == (2.0, True)
     assert by_name(claims, "one client's p50")["value"] == 1.6
-    assert by_name(claims, "p99 ÷ PyTriton's")["value"] == 0.4
+    assert by_name(claims, "at 70 % of PyTriton's maximum: p99 ÷")["value"] == 0.4
     assert by_name(claims, "16 clients, int8 served")["value"] == 1.5
 
 
 def test_a_missed_target_is_a_miss() -> None:
     claims = rounds.claims_of([one_round(1500.0, 15.0)], Plan())
 
-    for start in ("16 clients, served ÷ raw", "16 clients, throughput ÷ the best", "p99 ÷ PyTriton's"):
+    for start in (
+        "16 clients, served ÷ raw",
+        "16 clients, throughput ÷ the best",
+        "at 70 % of PyTriton's maximum: p99 ÷",
+    ):
         assert by_name(claims, start)["holds"] is False
 
 
 def test_one_void_round_voids_the_claim() -> None:
     claims = rounds.claims_of([one_round(2000.0, 8.0), one_round(2000.0, 8.0, "the generator sent late")], Plan())
 
-    found = by_name(claims, "p99 ÷ PyTriton's")
+    found = by_name(claims, "at 70 % of PyTriton's maximum: p99 ÷")
     assert (found["value"], found["holds"], found["void"]) == (None, False, "1 of 2 rounds: the generator sent late")
 
 
@@ -143,13 +147,13 @@ def test_an_overload_that_refuses_in_words_and_goes_on_holds() -> None:
     claims = overload.claims_of([(overloaded(0), overloaded(50))], 25)
 
     assert all(each["holds"] for each in claims)
-    assert by_name(claims, "refused there")["value"] == 33.33
+    assert by_name(claims, "at 1.5 × the maximum: refused")["value"] == 33.33
 
 
 def test_a_refusal_without_retry_after_is_a_miss() -> None:
     claims = overload.claims_of([(overloaded(0), overloaded(50, retry_after=False))], 25)
 
-    assert by_name(claims, "of the refused")["holds"] is False
+    assert by_name(claims, "at 1.5 × the maximum: 429")["holds"] is False
 
 
 def test_an_overload_that_refuses_nothing_is_void() -> None:

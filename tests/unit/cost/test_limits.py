@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.cost.per_request import cost_measurements, level_of_parts, ratio, usd_per_million
-from evalkit.spec.gate import Price
+from evalkit.spec.cost import Price
 from evalkit.stats.interval import Interval, NotEstimable
 
 

@@ -7,13 +7,12 @@ import datetime
 import pytest
 
 from evalkit.cost.per_request import (
-    break_even_requests,
     cost_measurements,
     level_of_parts,
     ratio,
     usd_per_million,
 )
-from evalkit.spec.gate import Cost, Price
+from evalkit.spec.cost import Price
 from evalkit.stats.interval import Interval, NotEstimable
 
 DAY = datetime.date(2026, 11, 1)
@@ -61,13 +60,3 @@ def test_costs_and_reduction_are_measurements_with_their_units():
     names = {each.name: each for each in cost_measurements(teacher, student)}
     assert names["teacher_over_student_cost"].value.point == 8
     assert names["student_usd_per_million_requests"].unit == "USD per million requests"
-
-
-@pytest.mark.parametrize(
-    ("project", "teacher", "student", "requests"),
-    [(500, 2.0, 1.0, 500e6), (500, 1.0, 1.0, None), (500, 1.0, 2.0, None), (None, 2.0, 1.0, None), (0, 2.0, 1.0, 0)],
-)
-def test_break_even_is_the_project_cost_over_the_saving_of_a_request(project, teacher, student, requests):
-    cost = Cost(teacher=price(usd_per_hour=1), student=price(usd_per_hour=1), project_usd=project)
-    assert break_even_requests(cost, rate(teacher, 1, 3), rate(student, 1, 3)) == requests
-    assert break_even_requests(cost, NotEstimable(reason="void", n=0), rate(1, 1, 1)) is None

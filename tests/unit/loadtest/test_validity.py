@@ -6,11 +6,12 @@ import pytest
 
 from evalkit.stats.interval import Interval, NotEstimable
 from loadtest.generator_info import GeneratorInfo
+from loadtest.server_watch import Watched
 from loadtest.summary import AnswerCounts, LoadSummary
-from loadtest.validity import saturation_void_reasons, void_reasons
+from loadtest.validity import LIMITS, ServedSide, saturation_void_reasons, void_reasons
 
 ESTIMATE = Interval(point=20.0, lower=19.0, upper=21.0, level=0.9, n=1000, method="test")
-ANSWERS = AnswerCounts(requests=1000, failed=10, checked=1000, wrong_labels=1)
+ANSWERS = AnswerCounts(requests=1000, failed=10, refused=0, checked=1000, wrong_labels=1)
 SUMMARY = LoadSummary(
     answers=ANSWERS,
     scheduled=1000,
@@ -19,8 +20,14 @@ SUMMARY = LoadSummary(
     p90_ms=ESTIMATE,
     p95_ms=ESTIMATE,
     p99_ms=ESTIMATE,
+    p999_ms=ESTIMATE,
     service_p50_ms=ESTIMATE,
+    throughput_rps=ESTIMATE,
     goodput_rps=ESTIMATE,
+    goodput_share=ESTIMATE,
+    error_rate=ESTIMATE,
+    refusal_rate=ESTIMATE,
+    observed_p99_ms=20.0,
     send_lag_p99_ms=2.0,
 )
 INFO = GeneratorInfo(
@@ -33,12 +40,85 @@ INFO = GeneratorInfo(
     locust_version="2",
     partial=False,
 )
+WATCHED = Watched(
+    wall_s=10.0,
+    server_pid=4,
+    server_cores=(0,),
+    generator_core=1,
+    separated=True,
+    server_share=0.6,
+    foreign_share=0.05,
+    worst_foreign_share=0.4,
+    clock_step_s=0.105,
+    unknown=None,
+)
+SERVED = ServedSide(watched=WATCHED, provider_asked="cpu", provider="cpu", check_share=1.0)
 
 
 @pytest.mark.parametrize("limit_ms", [20.0, None])
 def test_a_run_at_every_bound_stands(limit_ms: float | None) -> None:
-    assert void_reasons(SUMMARY, INFO, limit_ms) == ()
-    assert saturation_void_reasons(ANSWERS, INFO) == ()
+    assert void_reasons(SUMMARY, INFO, limit_ms, SERVED) == ()
+    assert saturation_void_reasons(ANSWERS, INFO, SERVED) == ()
+
+
+@pytest.mark.parametrize(
+    ("watched", "side", "said"),
+    [
+        ({"foreign_share": 0.051}, {}, "Other processes used 0.051 of the server's core 0; at most 0.05"),
+        ({"foreign_share": 0.2, "server_cores": (0, 3)}, {}, "0.200 of the server's cores 0, 3"),
+        ({"foreign_share": None, "unknown": "it was gone"}, {}, "not known what else ran on .*core 0: it was gone"),
+        ({"foreign_share": None, "server_cores": (), "unknown": "no such process"}, {}, "not known.*no such process"),
+        ({"clock_step_s": 0.106}, {}, "wall clock moved 0.106 s.*at most 0.105 s"),
+        ({}, {"provider_asked": "cuda"}, "ran on the execution provider cpu; cuda was asked for"),
+    ],
+)
+def test_a_disturbed_server_voids_both_kinds_of_run(watched: dict[str, Any], side: dict[str, Any], said: str) -> None:
+    seen = dataclasses.replace(SERVED, watched=dataclasses.replace(WATCHED, **watched), **side)
+    (reason,) = void_reasons(SUMMARY, INFO, 20.0, seen)
+    _matches(said, reason)
+    assert saturation_void_reasons(ANSWERS, INFO, seen) == (reason,)
+
+
+def test_any_provider_will_do_where_none_was_asked_for() -> None:
+    assert void_reasons(SUMMARY, INFO, 20.0, dataclasses.replace(SERVED, provider_asked="auto")) == ()
+
+
+def test_a_server_elsewhere_is_not_said_to_be_disturbed() -> None:
+    elsewhere = dataclasses.replace(
+        WATCHED, server_pid=None, server_cores=(), server_share=None, foreign_share=None, unknown="elsewhere"
+    )
+    assert void_reasons(SUMMARY, INFO, 20.0, ServedSide(watched=elsewhere)) == ()
+    stepped = dataclasses.replace(elsewhere, clock_step_s=3600.0)
+    (reason,) = void_reasons(SUMMARY, INFO, 20.0, ServedSide(watched=stepped))
+    assert "wall clock" in reason
+
+
+@pytest.mark.parametrize(
+    ("share", "checked", "stands"),
+    [(1.0, 990, True), (1.0, 989, False), (0.1, 99, True), (0.1, 70, True), (0.1, 40, False)],
+)
+def test_answers_that_were_not_compared_void_the_run(share: float, checked: int, stands: bool) -> None:
+    """Of 990 answers; a tenth of them is 99, and 40 of them would be drawn once in 10^12 runs."""
+    counts = dataclasses.replace(ANSWERS, checked=checked, wrong_labels=0)
+    reasons = saturation_void_reasons(counts, INFO, ServedSide(check_share=share))
+    assert (reasons == ()) is stands
+    assert stands or f"Only {checked} of 990 answers were compared" in reasons[0]
+
+
+def test_refused_requests_void_nothing() -> None:
+    """They are the server's answer, and cost it the time-out in every latency."""
+    counts = dataclasses.replace(ANSWERS, failed=500, refused=490)
+    assert saturation_void_reasons(counts, INFO) == ()
+    worse = dataclasses.replace(ANSWERS, failed=500, refused=489)
+    (reason,) = saturation_void_reasons(worse, INFO)
+    assert reason.startswith("11 of 1000 requests failed")
+
+
+def test_every_rule_stands_among_the_limits_of_a_record() -> None:
+    assert LIMITS["max_foreign_cpu_share"] == 0.05
+    assert LIMITS["min_achieved_ratio"] == 0.99
+    assert LIMITS["max_send_lag_share_of_limit"] == 0.10
+    assert all(0 < value < 1 for value in LIMITS.values())
 
 
 @pytest.mark.parametrize(

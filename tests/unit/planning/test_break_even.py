@@ -5,7 +5,7 @@ import datetime
 import pytest
 
 from evalkit.planning.break_even import Throughputs, break_even
-from evalkit.spec.gate import Cost, Price
+from evalkit.spec.cost import Cost, Price, TokenPrices
 from evalkit.stats.interval import Interval
 
 TODAY = datetime.date(2026, 11, 24)
@@ -40,6 +40,24 @@ def test_an_hourly_price_needs_a_throughput() -> None:
     found = break_even(cost, Throughputs(teacher=rps(10), student=rps(40), source="run demo"))
     assert found.requests == pytest.approx(500 / 150e-6)
     assert found.source == "stated prices at the throughput of run demo"
+
+
+def test_the_throughputs_interval_is_that_of_the_break_even() -> None:
+    """3.6 USD an hour, half used: 2,000 ÷ rps USD a million. Teacher 200 (190 to 210), student 50 (45 to 55)."""
+    teacher = Interval(point=10, lower=2000 / 210, upper=2000 / 190, level=0.95, n=9, method="")
+    student = Interval(point=40, lower=2000 / 55, upper=2000 / 45, level=0.95, n=9, method="")
+    cost = Cost(teacher=per_hour(3.6), student=per_hour(3.6), project_usd=500)
+    found = break_even(cost, Throughputs(teacher=teacher, student=student, source="run demo"))
+    assert (found.requests, found.earliest, found.latest) == pytest.approx((500 / 150e-6, 500 / 165e-6, 500 / 135e-6))
+
+
+def test_an_api_is_charged_by_the_usage_that_was_recorded() -> None:
+    tokens = TokenPrices(usd_per_million_input=3, usd_per_million_output=15)
+    api = Price(tokens=tokens, source="price list", date=TODAY)
+    cost = Cost(teacher=api, student=per_request(300), project_usd=500)
+    charged = Interval(point=800, lower=700, upper=900, level=0.95, n=100, method="")
+    assert break_even(cost, None, {"teacher": charged}).requests == pytest.approx(500 / 500e-6)
+    assert break_even(cost, None).reason == "cost.teacher.tokens: no token usage was recorded"
 
 
 def test_a_student_that_is_no_cheaper_never_pays() -> None:

@@ -15,6 +15,8 @@ def payback(*, months: float | None = None, never: bool = False) -> BreakEven:
         project_usd=500.0,
         monthly_requests=1000,
         requests=None if months is None else 1000 * months,
+        earliest=None,
+        latest=None,
         months=months,
         never=never,
         source="stated prices",

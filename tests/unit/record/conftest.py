@@ -136,6 +136,7 @@ def record() -> RunRecord:
             ),
         ),
         cost=None,
+        cascade=None,
         examples=(
             Example(
                 row_id="7",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from evalkit.cascade.cascade import Cascade
 from evalkit.data.subpopulations import Group, Infeasible, infeasible
 from evalkit.data.weights import weighted_groupings
 from evalkit.decision.requirement import Requirement, requirements_of
@@ -42,6 +43,7 @@ def record_of(
     examples: tuple[Example, ...] = (),
     discovery: DiscoveryResult | None = None,
     looks: LooksReport | None = None,
+    cascade: Cascade | None = None,
 ) -> RunRecord:
     """A record whose checks are those of the real decision code. ``cells`` are the counts of the ``groups``, which
     are all required where they are not given; ``whole`` are those of all rows."""
@@ -69,6 +71,7 @@ def record_of(
         models=models(spec),
         loads=tuple(load(role, (void or {}).get(role, ())) for role in ("student", "teacher")) if spec.load else (),
         cost=stated,
+        cascade=cascade,
         examples=examples,
         stages=STAGES,
         spec=spec.model_dump(mode="json"),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from evalkit.cost.per_request import break_even_requests, cost_measurements, level_of_parts, usd_per_million
+from evalkit.cost.fleet import traffic_of
+from evalkit.cost.per_request import cost_measurements, level_of_parts, usd_per_million
+from evalkit.cost.report import CostReport, cost_report
 from evalkit.data.subpopulations import Group
 from evalkit.data.weights import weighted_groupings
 from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99
@@ -130,21 +133,16 @@ def speed(void: Mapping[str, tuple[str, ...]], level: float = LEVEL) -> tuple[Me
     return (*latencies, *rates, of(SPEED_UP, ratio, unit="ratio"))
 
 
-def priced(spec: GateSpec, measured: tuple[Measurement, ...]) -> tuple[tuple[Measurement, ...], dict[str, Any] | None]:
+def priced(spec: GateSpec, measured: tuple[Measurement, ...]) -> tuple[tuple[Measurement, ...], CostReport | None]:
     """What a request costs, and what the record says of the prices."""
     if spec.cost is None:
         return (), None
-    rates = {each.name: each.value for each in measured}
-    teacher = usd_per_million(spec.cost.teacher, rates.get("teacher_saturated_rps"))
-    student = usd_per_million(spec.cost.student, rates.get("student_saturated_rps"))
-    stated = spec.cost.model_dump(mode="json")
-    stated["break_even_requests"] = break_even_requests(spec.cost, teacher, student)
-    if spec.cost.monthly_requests is not None:
-        both = (("teacher", teacher), ("student", student))
-        stated["monthly_usd"] = {
-            role: each.point * spec.cost.monthly_requests / 1e6 for role, each in both if isinstance(each, Interval)
-        }
-    return cost_measurements(teacher, student), stated
+    values = {each.name: each.value for each in measured}
+    rates = {role: values.get(f"{role}_saturated_rps") for role in ("teacher", "student")}
+    sides, traffic = {"teacher": spec.cost.teacher, "student": spec.cost.student}, traffic_of(spec.cost)
+    usd = {role: usd_per_million(price, rates[role], traffic=traffic) for role, price in sides.items()}
+    report = cost_report(spec.cost, usd, rates, {}, datetime.date(2025, 3, 1))
+    return cost_measurements(usd["teacher"], usd["student"]), report
 
 
 def mismatch(value: Estimate) -> Finding:

@@ -110,14 +110,18 @@ def test_latency_and_cost_stand_side_by_side_with_the_records_numbers(kind, reco
     cost = values["teacher_usd_per_million_requests"]
     assert isinstance(cost, Interval)
     assert rows["USD per million requests"][0] == f"USD {cost.point:.2f} ({cost.lower:.2f} to {cost.upper:.2f})"
-    monthly = record(kind).cost["monthly_usd"]
+    bill = record(kind).cost.monthly_usd
+    shown = {role: f"USD {each.point:.2f} ({each.lower:.2f} to {each.upper:.2f})" for role, each in bill.items()}
     assert rows["Monthly bill, 30,000,000 requests"] == [
-        f"USD {monthly['teacher']:.2f}",
-        f"USD {monthly['student']:.2f}",
-        f"USD {monthly['teacher'] - monthly['student']:.2f} less a month",
+        shown["teacher"],
+        shown["student"],
+        f"USD {bill['teacher'].point - bill['student'].point:.2f} less a month",
     ]
-    months = record(kind).cost["break_even_requests"] / 30_000_000
-    assert rows["Break-even"][2].endswith(f"requests, {months:.1f} months")
+    months = record(kind).cost.payback_months
+    assert rows["Payback time"][2] == (
+        f"after about {months.point:.1f} months ({months.earliest:.1f} to {months.latest:.1f})"
+    )
+    assert rows["Break-even"][2].startswith("after about ")
     for text in (html(kind).text, markdown(kind)):
         assert "Source: invoice 2024-118, read 2025-02-01." in text
 

@@ -100,7 +100,52 @@ RANKING: dict[str, Any] = {
     "cost": {"teacher": MILLION, "student": MILLION},
 }
 FINISHED: dict[str, Any] = {"load": "student"}
-SPECS = {"whole": WHOLE, "cut": WHOLE | {"student": CUT}, "load": WHOLE | {"student": FINISHED}, "ranking": RANKING}
+OTHER_MACHINE = {"usd_per_hour": 2.0, "speed_source": "a benchmark", "source": "price list", "date": "2026-11-01"}
+MONEY: dict[str, Any] = {
+    "teacher": {
+        "tokens": {
+            "usd_per_million_input": 3.0,
+            "usd_per_million_output": 15.0,
+            "usd_per_million_cached": 0.3,
+            "batch_discount": 0.5,
+            "usage": "usage.csv",
+            "columns": {
+                "input_tokens": "input",
+                "output_tokens": "output",
+                "cached_tokens": "cached",
+                "answered": "ok",
+            },
+        },
+        "source": "price list",
+        "date": "2026-11-01",
+    },
+    "student": PRICE
+    | {
+        "fleet": {"minimum_replicas": 2, "headroom": 1.3},
+        "instances": [
+            OTHER_MACHINE | {"name": "small", "rps": 40.0},
+            OTHER_MACHINE | {"name": "large", "relative_speed": 3.0},
+        ],
+    },
+    "monthly_requests": 5_000_000,
+    "peak_rps": 20.0,
+    "project": {
+        "labelling_usd": 300.0,
+        "training_hours": 12.0,
+        "usd_per_training_hour": 3.0,
+        "engineering_hours": 40.0,
+        "usd_per_engineering_hour": 90.0,
+    },
+    "max_age_days": 90,
+    "cascade": False,
+}
+SPECS = {
+    "whole": WHOLE,
+    "cut": WHOLE | {"student": CUT},
+    "load": WHOLE | {"student": FINISHED},
+    "ranking": RANKING,
+    "money": WHOLE | {"cost": MONEY},
+}
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -234,7 +279,7 @@ def test_one_price_may_be_written_once_and_referred_to() -> None:
     rest = yaml.safe_dump({key: value for key, value in WHOLE.items() if key != "cost"})
     text = (
         "cost:\n"
-        "  teacher: &machine {usd_per_hour: 1.0, utilisation: 0.5, source: invoice, date: 2026-11-01}\n"
+        "  teacher: &machine {usd_per_hour: 1.0, source: invoice, date: 2026-11-01}\n"
         "  student: {<<: *machine, utilisation: 0.4}\n"
         "  monthly_requests: 5\n"
         "  project_usd: 9.0\n"
