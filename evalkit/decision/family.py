@@ -124,7 +124,8 @@ def reach_towards_bar(value: Interval, direction: Direction) -> float:
 def _p_beyond(values: Sequence[Interval], reach: FloatArray, distance: FloatArray) -> FloatArray:
     error = np.array([(1.0 - value.level) / 2.0 for value in values])
     freedom = _freedom(values)
-    times = np.divide(distance, reach, out=np.ones_like(distance), where=reach > 0)
+    with np.errstate(over="ignore"):  # a bar that is infinitely many times as far has a p-value of 0
+        times = np.divide(distance, reach, out=np.ones_like(distance), where=reach > 0)
     at_the_end = stdtrit(freedom, np.where(error > 0, error, 0.25))
     looked_up = stdtr(freedom, at_the_end * np.maximum(times, 1.0))
     return np.where(error > 0, np.minimum(looked_up, error), 0.0)

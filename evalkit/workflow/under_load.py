@@ -51,11 +51,7 @@ def put_under_load(
     models = {model.role: model for model in (student, teacher) if model is not None}
     loaded = {role: load_model(gate, model, texts, expected[role]) for role, model in models.items()}
     capacities = {role: capacity_of(gate, model, texts, expected[role]) for role, model in models.items()}
-    if teacher is None:
-        speed_up = _against_recorded(gate, loaded[STUDENT])
-    else:
-        paired = measure_pair(gate, student, teacher, texts, expected)
-        speed_up = speed_up_measurements(paired, gate.level, gate.spec.seed)
+    speed_up = _speed_up(gate, student, teacher, loaded, (texts, expected))
     return UnderLoad(
         measurements=(
             *latency_measurements(tuple(loaded.values())),
@@ -66,6 +62,23 @@ def put_under_load(
         rates_rps={role: _rate(each, capacities[role]) for role, each in loaded.items()},
         latencies=_latencies(loaded),
     )
+
+
+def _speed_up(
+    gate: Gate,
+    student: ServableModel,
+    teacher: ServableModel | None,
+    loaded: dict[str, Loaded],
+    requests: tuple[list[str], dict[str, list[str]]],
+) -> tuple[Measurement, ...]:
+    """Where a model could not even be measured alone, nobody spends minutes on the comparison."""
+    if teacher is None:
+        return _against_recorded(gate, loaded[STUDENT])
+    for each in loaded.values():
+        if not each.latencies_ms.size:
+            reason = each.p50_ms.reason if isinstance(each.p50_ms, NotEstimable) else "no latency was measured"
+            return _nothing(NotEstimable(reason=reason, n=0), each.evidence)
+    return speed_up_measurements(measure_pair(gate, student, teacher, *requests), gate.level, gate.spec.seed)
 
 
 def _rate(loaded: Loaded, capacity: Capacity | None) -> Estimate:
@@ -84,8 +97,12 @@ def _against_recorded(gate: Gate, student: Loaded) -> tuple[Measurement, ...]:
     recorded_ms = recorded_latencies(gate.loaded.resolve(stated), TEACHER)
     if recorded_ms is not None:
         return recorded_speed_up_measurements(recorded_ms, student.latencies_ms, gate.level, gate.spec.seed, stated)
-    nothing = NotEstimable(reason=f"teacher.recorded has no column '{LATENCY}', so its speed is unknown", n=0)
+    reason = f"teacher.recorded has no column '{LATENCY}', so its speed is unknown"
+    return _nothing(NotEstimable(reason=reason, n=0), stated)
+
+
+def _nothing(why: NotEstimable, evidence: str) -> tuple[Measurement, ...]:
     return tuple(
-        Measurement(name=name, subpopulation=ALL_ROWS, unit="ratio", value=nothing, evidence=stated)
+        Measurement(name=name, subpopulation=ALL_ROWS, unit="ratio", value=why, evidence=evidence)
         for name in (SPEED_UP, SPEED_UP_P99)
     )

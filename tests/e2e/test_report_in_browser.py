@@ -34,7 +34,7 @@ def run(evalkit, tmp_path_factory) -> Path:
     )
     folder = gate.parent
     table = pd.read_csv(folder / "held_out.csv")
-    table["text"] = [HOSTILE if number % 2 else LONG for number in range(len(table))]
+    table["text"] = [f"{HOSTILE if number % 2 else LONG} {number}" for number in range(len(table))]
     table["channel"] = table["channel"].replace({"web": "<b>web|x</b>"})
     rng = np.random.default_rng(5)
     table["language"] = rng.choice([LANGUAGE, "en", "de"], len(table), p=[0.1, 0.6, 0.3])

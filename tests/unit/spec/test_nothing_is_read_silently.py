@@ -71,6 +71,7 @@ WHOLE: dict[str, Any] = {
         "timeout_s": 5.0,
         "saturation_clients": 8,
         "saturation_s": 6.0,
+        "capacity": {"p99_ms": 40.0, "max_minutes": 2.0},
     },
     "cost": {"teacher": PRICE, "student": PRICE | {"utilisation": 0.4}, "monthly_requests": 5, "project_usd": 9.0},
     "requirements": {
