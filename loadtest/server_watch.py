@@ -1,7 +1,7 @@
 """What went on beside a run: who else used the server's cores, and whether the clock was set.
 
-A thread of the process that starts the generators looks once a second. It runs on the monotonic clock, and costs
-about a millisecond a look.
+The process that starts the generators looks whenever they report progress, four times a second: so the time before
+the first request and after the last one, in which they start up and write their files, does not count.
 """
 
 from __future__ import annotations
@@ -9,12 +9,10 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -22,10 +20,10 @@ import psutil
 from loadtest.layout import write_atomically
 
 FILE = "watch.json"
-EVERY_S = 1.0
-SHORTEST_S = 0.5  # a shorter last look would be told by the 10 ms ticks of the kernel's counters
+WORST_OF_S = 1.0
 
 Clock = Callable[[], float]
+Progress = Callable[[float], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,18 +57,88 @@ class _Look:
     own_s: float
 
 
-@dataclass(slots=True)
 class Watch:
-    """Where what was seen is found once the ``with`` block is left."""
+    """Looks at the machine; ``watched`` is there once the ``with`` block of :func:`watching` is left."""
 
-    result: Watched | None = field(default=None)
+    def __init__(self, server_pid: int | None, generator_core: int | None, wall: Clock, monotonic: Clock) -> None:
+        self._wall, self._monotonic = wall, monotonic
+        self._pid, self._generator_core = server_pid, generator_core
+        self._server, self._cores, self._unknown = _server(server_pid)
+        self._separated = generator_core is not None and bool(self._cores) and generator_core not in self._cores
+        self._server_tree: list[psutil.Process] = []
+        self._own_tree: list[psutil.Process] = []
+        self._looks: list[_Look] = []
+        self._offsets_s: list[float] = []
+        self._began_s = monotonic()
+        self._result: Watched | None = None
 
     @property
     def watched(self) -> Watched:
         """What was seen. Raises RuntimeError while the watch goes on."""
-        if self.result is None:
+        if self._result is None:
             raise RuntimeError("the watch is still on; leave its with block first")
-        return self.result
+        return self._result
+
+    def following(self, on_progress: Progress | None = None) -> Progress:
+        """What to give a run as its ``on_progress``: it looks, then calls yours."""
+
+        def look_and_tell(share: float) -> None:
+            self.look()
+            if on_progress is not None:
+                on_progress(share)
+
+        return look_and_tell
+
+    def look(self) -> None:
+        """Look now. What happens before the first look and after the last one does not count."""
+        self.look_at_clock()
+        if self._server is None or self._unknown is not None:
+            return
+        try:
+            if not self._looks:
+                self._find_processes(self._server)
+            server_s = _cpu_s(self._server_tree)
+        except psutil.Error as error:
+            self._unknown = f"the server's process could not be watched to the end ({type(error).__name__})"
+            return
+        self._looks.append(_Look(self._monotonic(), _busy_s(self._cores), server_s, _cpu_s(self._own_tree)))
+
+    def look_at_clock(self) -> None:
+        """Compare the two clocks."""
+        self._offsets_s.append(self._wall() - self._monotonic())
+
+    def finish(self) -> None:
+        """End the watch."""
+        self.look_at_clock()
+        looks = self._looks
+        whole = _shares(looks[0], looks[-1], len(self._cores)) if self._unknown is None and len(looks) > 1 else None
+        self._result = Watched(
+            wall_s=self._monotonic() - self._began_s,
+            server_pid=self._pid,
+            server_cores=self._cores,
+            generator_core=self._generator_core,
+            separated=self._separated,
+            server_share=None if whole is None else whole[0],
+            foreign_share=None if whole is None else whole[1],
+            worst_foreign_share=None if whole is None else self._worst(whole[1]),
+            clock_step_s=max(self._offsets_s) - min(self._offsets_s),
+            unknown=self._unknown if whole is not None or self._unknown else "the run reported no progress",
+        )
+
+    def _find_processes(self, server: psutil.Process) -> None:
+        """Once: looking for children reads all of /proc. Who joins the server later counts as foreign."""
+        self._server_tree = [server, *server.children(recursive=True)]
+        if not self._separated:
+            own = psutil.Process()
+            self._own_tree = [each for each in (own, *own.children(recursive=True)) if each not in self._server_tree]
+
+    def _worst(self, whole: float) -> float:
+        """The worst second; the whole run where that is shorter."""
+        worst, before = 0.0, self._looks[0]
+        for look in self._looks[1:]:
+            if look.at_s - before.at_s >= WORST_OF_S:
+                worst, before = max(worst, _shares(before, look, len(self._cores))[1]), look
+        return max(worst, whole)
 
 
 @contextmanager
@@ -81,84 +149,22 @@ def watching(
     wall: Clock = time.time,
     monotonic: Clock = time.monotonic,
 ) -> Iterator[Watch]:
-    """Watch while the block runs. Without ``server_pid``, of a server elsewhere, only the clock is watched."""
-    watch, sampler = Watch(), _Sampler(server_pid, generator_core, wall, monotonic)
-    sampler.start()
+    """Watch a run that is started in this block with ``on_progress=watch.following(...)``.
+
+    Without ``server_pid``, of a server elsewhere, only the clock is watched.
+    """
+    watch = Watch(server_pid, generator_core, wall, monotonic)
+    watch.look_at_clock()
     try:
         yield watch
     finally:
-        watch.result = sampler.stop()
+        watch.finish()
 
 
 def write_watched(folder: Path, watched: Watched) -> None:
     """Write ``watch.json`` into ``folder``."""
     text = json.dumps(dataclasses.asdict(watched), indent=2)
     write_atomically(folder / FILE, lambda path: path.write_text(text, encoding="utf-8"))
-
-
-class _Sampler:
-    def __init__(self, server_pid: int | None, generator_core: int | None, wall: Clock, monotonic: Clock) -> None:
-        self._wall, self._monotonic = wall, monotonic
-        self._pid = server_pid
-        self._generator_core = generator_core
-        self._server, self._cores, self._unknown = _server(server_pid)
-        self._separated = generator_core is not None and bool(self._cores) and generator_core not in self._cores
-        self._looks: list[_Look] = []
-        self._offsets_s: list[float] = []
-        self._began_s = monotonic()
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="server watch", daemon=True)
-
-    def start(self) -> None:
-        self._look()
-        self._thread.start()
-
-    def stop(self) -> Watched:
-        self._over.set()
-        self._thread.join()
-        self._look()
-        return self._watched()
-
-    def _run(self) -> None:
-        while not self._over.wait(EVERY_S):
-            self._look()
-
-    def _look(self) -> None:
-        self._offsets_s.append(self._wall() - self._monotonic())
-        if self._server is None or self._unknown is not None:
-            return
-        try:
-            server = _tree(self._server)
-            own = {} if self._separated else _tree(psutil.Process())
-        except psutil.Error as error:
-            if not self._over.is_set():
-                self._unknown = f"the server's process could not be watched to the end ({type(error).__name__})"
-            return
-        busy_s = _busy_s(self._cores)
-        others = sum(used for pid, used in own.items() if pid not in server)
-        self._looks.append(_Look(self._monotonic(), busy_s, sum(server.values()), others))
-
-    def _watched(self) -> Watched:
-        looks = self._looks
-        known = self._unknown is None and len(looks) > 1
-        whole = _shares(looks[0], looks[-1], len(self._cores)) if known else None
-        steps = [
-            _shares(before, after, len(self._cores))[1]
-            for before, after in pairwise(looks)
-            if after.at_s - before.at_s >= SHORTEST_S
-        ]
-        return Watched(
-            wall_s=self._monotonic() - self._began_s,
-            server_pid=self._pid,
-            server_cores=self._cores,
-            generator_core=self._generator_core,
-            separated=self._separated,
-            server_share=None if whole is None else whole[0],
-            foreign_share=None if whole is None else whole[1],
-            worst_foreign_share=max(steps, default=None) if known else None,
-            clock_step_s=max(self._offsets_s) - min(self._offsets_s),
-            unknown=self._unknown if known or self._unknown else "the run was too short to be watched",
-        )
 
 
 def _server(pid: int | None) -> tuple[psutil.Process | None, tuple[int, ...], str | None]:
@@ -173,20 +179,21 @@ def _server(pid: int | None) -> tuple[psutil.Process | None, tuple[int, ...], st
     return process, tuple(sorted(cores)), None
 
 
-def _tree(root: psutil.Process) -> dict[int, float]:
-    """CPU seconds of a process and of each of its descendants; what has ended counts for whoever waited for it."""
-    used = {root.pid: _cpu_s(root)}
-    for child in root.children(recursive=True):
+def _cpu_s(processes: list[psutil.Process]) -> float:
+    """CPU seconds of a process and its descendants. What has ended counts for whoever waited for it.
+
+    Raises NoSuchProcess where the first of them is gone.
+    """
+    used_s = 0.0
+    for process in processes:
         try:
-            used[child.pid] = _cpu_s(child)
+            times = process.cpu_times()
         except psutil.NoSuchProcess:
+            if process is processes[0]:
+                raise
             continue
-    return used
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(times.user + times.system + times.children_user + times.children_system)
+        used_s += times.user + times.system + times.children_user + times.children_system
+    return used_s
 
 
 def _busy_s(cores: tuple[int, ...]) -> float:

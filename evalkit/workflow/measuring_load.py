@@ -148,7 +148,9 @@ def _run(
     texts, expected, tags = requests
     server_pid, generator_core = pid_and_core
     with watching(server_pid, generator_core) as watch:
-        run_plan(plan, texts, expected, folder, core=generator_core, on_progress=on_progress, tags=tags)
+        run_plan(
+            plan, texts, expected, folder, core=generator_core, on_progress=watch.following(on_progress), tags=tags
+        )
     write_watched(folder, watch.watched)
     return watch.watched
 

@@ -63,7 +63,7 @@ def reasons(folder: Path, *options: str, rate_rps: float = 100.0, check_share: f
             check_share=check_share,
         )
         with watching(pid, generator_core) as watch:
-            path = run_plan(plan, TEXTS, LABELS, folder, core=generator_core)
+            path = run_plan(plan, TEXTS, LABELS, folder, core=generator_core, on_progress=watch.following())
     side = ServedSide(watched=watch.watched, provider_asked="auto", provider="cpu", check_share=check_share)
     info = read_generator_info(folder / layout.GENERATOR)
     return void_reasons(summarise(read_samples(path), plan, 0.9), info, LIMIT_MS, side)
@@ -129,7 +129,7 @@ def test_a_process_on_the_servers_core_voids_a_saturation_too(tmp_path: Path) ->
     with hog(CORES[0]), process(str(STUB), "--core", str(CORES[0]), "--service-ms", "2") as (pid, port):
         plan = SaturationPlan(url=f"http://127.0.0.1:{int(port)}", clients=4, duration_s=2.0)
         with watching(pid, CORES[-1]) as watch:
-            path = run_plan(plan, TEXTS, LABELS, tmp_path, core=CORES[-1])
+            path = run_plan(plan, TEXTS, LABELS, tmp_path, core=CORES[-1], on_progress=watch.following())
     info = read_generator_info(tmp_path / layout.GENERATOR)
     found = saturation_void_reasons(count_answers(read_samples(path)), info, ServedSide(watched=watch.watched))
     assert has(found, "Other processes used")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from loadtest import server_watch
-from loadtest.server_watch import FILE, Watched, watching, write_watched
+from loadtest.server_watch import FILE, Watch, Watched, watching, write_watched
 
 BUSY = """
 import os, sys, time
@@ -44,11 +44,22 @@ def busy(core: int | str, share: float) -> Iterator[int]:
             process.kill()
 
 
+def follow(watch: Watch, seconds: float) -> None:
+    """As a run does that reports its progress."""
+    told: list[float] = []
+    on_progress = watch.following(told.append)
+    for tenth in range(round(seconds * 10)):
+        on_progress(tenth / seconds / 10)
+        time.sleep(0.1)
+    on_progress(1.0)
+    assert told[-1] == 1.0
+
+
 def test_what_the_server_uses_is_its_own_and_a_process_beside_it_is_foreign() -> None:
     core = min(os.sched_getaffinity(0))
     with busy(core, 0.4) as server, busy(core, 0.9):
         with watching(server, generator_core=core + 1) as watch:
-            time.sleep(2.5)
+            follow(watch, 2.5)
         seen = watch.watched
     assert seen.server_cores == (core,)
     assert seen.server_pid == server
@@ -72,7 +83,7 @@ def test_the_servers_children_are_the_server() -> None:
             assert process.stdout is not None
             process.stdout.readline()
             with watching(process.pid, core + 1) as watch:
-                time.sleep(1.5)
+                follow(watch, 1.5)
         finally:
             (child,) = server_watch.psutil.Process(process.pid).children()
             child.kill()
@@ -86,9 +97,9 @@ def test_a_generator_without_a_core_of_its_own_is_not_foreign_to_the_server() ->
     core = min(os.sched_getaffinity(0))
     with busy(core, 0.1) as server, busy(core, 0.9):
         with watching(server, generator_core=None) as shared:
-            time.sleep(1.5)
+            follow(shared, 1.5)
         with watching(server, generator_core=core + 1) as apart:
-            time.sleep(1.5)
+            follow(apart, 1.5)
     assert not shared.watched.separated
     assert shared.watched.foreign_share is not None
     assert apart.watched.foreign_share is not None
@@ -97,9 +108,10 @@ def test_a_generator_without_a_core_of_its_own_is_not_foreign_to_the_server() ->
 
 def test_a_server_that_dies_leaves_no_share_but_a_reason() -> None:
     with busy("any", 0.1) as server, watching(server, 0) as watch:
+        watch.look()
         os.kill(server, 9)
         os.waitpid(server, 0)
-        time.sleep(1.3)
+        watch.look()
     assert watch.watched.foreign_share is None
     assert "could not be watched to the end" in str(watch.watched.unknown)
 
@@ -127,17 +139,19 @@ def test_a_clock_that_is_set_during_the_run_is_noticed(step_s: float) -> None:
     assert watch.watched.clock_step_s == pytest.approx(abs(step_s), abs=0.05)
 
 
-def test_a_clock_that_is_set_and_set_back_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A look a second sees what two looks, at the start and the end, would not."""
-    monkeypatch.setattr(server_watch, "EVERY_S", 0.05)
+def test_a_clock_that_is_set_and_set_back_is_noticed() -> None:
+    """Looks in between see what two looks, at the start and the end, would not."""
     looks = itertools.count()
-
-    def wall() -> float:
-        return time.monotonic() + (3.0 if 1 <= next(looks) <= 2 else 0.0)
-
-    with watching(None, wall=wall) as watch:
-        time.sleep(0.5)
+    with watching(None, wall=lambda: time.monotonic() + (3.0 if 1 <= next(looks) <= 2 else 0.0)) as watch:
+        follow(watch, 0.5)
     assert watch.watched.clock_step_s == pytest.approx(3.0, abs=0.05)
+
+
+def test_a_run_that_reported_no_progress_is_unknown() -> None:
+    with busy("any", 0.1) as server, watching(server, 0) as watch:
+        pass
+    assert watch.watched.foreign_share is None
+    assert "no progress" in str(watch.watched.unknown)
 
 
 def test_the_result_is_there_only_afterwards(tmp_path: Path) -> None:
