@@ -34,7 +34,7 @@ from loadtest.server_watch import Watched, watching, write_watched
 from loadtest.summary import charged_latency_ms, throughput
 from loadtest.validity import ServedSide
 
-VERSION = 2
+VERSION = 3
 ATTEMPTS = 2
 LATENCY, SATURATION = "latency", "saturation"
 
