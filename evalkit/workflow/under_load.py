@@ -15,7 +15,7 @@ from evalkit.workflow.answering import Answered
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.measuring_capacity import Capacity, capacity_of
-from evalkit.workflow.measuring_load import Loaded, latency_measurements, load_model
+from evalkit.workflow.measuring_load import Loaded, latency_measurements, load_model, tags_of
 from evalkit.workflow.measuring_pair import (
     SPEED_UP_P99,
     measure_pair,
@@ -49,7 +49,8 @@ def put_under_load(
     texts = list(inputs.held_out.texts)
     expected = {role: answered.table[role].tolist() for role in (STUDENT, TEACHER)}
     models = {model.role: model for model in (student, teacher) if model is not None}
-    loaded = {role: load_model(gate, model, texts, expected[role]) for role, model in models.items()}
+    tags = None if gate.spec.task.kind == "ranking" else tags_of(inputs.groups, len(texts))
+    loaded = {role: load_model(gate, model, texts, expected[role], tags) for role, model in models.items()}
     capacities = {role: capacity_of(gate, model, texts, expected[role]) for role, model in models.items()}
     speed_up = _speed_up(gate, student, teacher, loaded, (texts, expected))
     return UnderLoad(

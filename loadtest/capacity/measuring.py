@@ -60,7 +60,7 @@ def measuring(
                 expected_labels,
                 here,
                 core=core,
-                on_progress=None if on_progress is None else lambda share: on_progress(asked, share),
+                on_progress=watch.following(None if on_progress is None else lambda share: on_progress(asked, share)),
             )
         samples = read_samples(here / layout.SAMPLES)
         info = read_generator_info(here / layout.GENERATOR)

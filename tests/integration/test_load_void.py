@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from loadtest import layout
+from loadtest.crew import Progress
 from loadtest.generator_info import read_generator_info
 from loadtest.plan import OpenLoopPlan, SaturationPlan
 from loadtest.run import run_plan
@@ -48,7 +49,9 @@ def hog(core: int) -> Any:
     return process("-c", f"import os\nos.sched_setaffinity(0, {{{core}}})\nprint(flush=True)\nwhile True: pass")
 
 
-def reasons(folder: Path, *options: str, rate_rps: float = 100.0, check_share: float = 1.0) -> tuple[str, ...]:
+def reasons(
+    folder: Path, *options: str, rate_rps: float = 100.0, check_share: float = 1.0, on_progress: Progress | None = None
+) -> tuple[str, ...]:
     """Why an open loop against the stub on a core of its own is void."""
     server_core, generator_core = CORES[0], CORES[-1]
     with process(str(STUB), "--core", str(server_core), *options) as (pid, port):
@@ -63,7 +66,7 @@ def reasons(folder: Path, *options: str, rate_rps: float = 100.0, check_share: f
             check_share=check_share,
         )
         with watching(pid, generator_core) as watch:
-            path = run_plan(plan, TEXTS, LABELS, folder, core=generator_core, on_progress=watch.following())
+            path = run_plan(plan, TEXTS, LABELS, folder, core=generator_core, on_progress=watch.following(on_progress))
     side = ServedSide(watched=watch.watched, provider_asked="auto", provider="cpu", check_share=check_share)
     info = read_generator_info(folder / layout.GENERATOR)
     return void_reasons(summarise(read_samples(path), plan, 0.9), info, LIMIT_MS, side)
@@ -79,17 +82,18 @@ def is_quiet() -> bool:
 
 
 def test_a_clean_run_stands(tmp_path: Path) -> None:
-    """One of three runs, where other work shares the cores; not at all where it never pauses."""
-    quiet = False
+    """One of three runs. A run counts against it only where others left the cores alone before and after it."""
+    fair: list[tuple[str, ...]] = []
     for attempt in range(3):
-        quiet = is_quiet() or quiet
+        quiet_before = is_quiet()
         found = reasons(tmp_path / str(attempt), "--service-ms", "1")
         if not found:
             return
-        time.sleep(0.5)
-    if not quiet and all("Other processes" in reason or "sent late" in reason for reason in found):
-        pytest.skip(f"other work never left the cores alone: {' '.join(found)}")
-    assert found == ()
+        if quiet_before and is_quiet():
+            fair.append(found)
+    if len(fair) < 2:
+        pytest.skip(f"other work did not leave the cores alone: {' '.join(found)}")
+    assert fair == []
 
 
 def test_a_process_on_the_servers_core_voids_the_run(tmp_path: Path) -> None:
@@ -98,11 +102,17 @@ def test_a_process_on_the_servers_core_voids_the_run(tmp_path: Path) -> None:
 
 
 def test_a_generator_that_is_starved_of_its_core_voids_the_run(tmp_path: Path) -> None:
-    with ExitStack() as hogs:
-        for _ in range(6):
-            hogs.enter_context(hog(CORES[-1]))
-        found = reasons(tmp_path, rate_rps=400.0)
-    assert has(found, "sent late") or has(found, "sent in time")
+    """It is stopped for 60 ms in every quarter of a second, as by others that take its core."""
+
+    def take_its_turn(_: float) -> None:
+        for child in psutil.Process().children():
+            if "loadtest.generator" in child.cmdline():
+                child.suspend()
+                time.sleep(0.06)
+                child.resume()
+
+    found = reasons(tmp_path, on_progress=take_its_turn)
+    assert has(found, "sent late")
 
 
 def test_a_generator_that_is_asked_for_more_than_it_can_send_voids_the_run(tmp_path: Path) -> None:
