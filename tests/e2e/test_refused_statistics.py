@@ -216,7 +216,7 @@ REFUSED: dict[str, tuple[Spoil, dict[str, Any], str]] = {
     "the models' own probabilities": (
         held_out(student_probability_yes=0.5),
         grouped("student_probability_yes"),
-        "'student_probability_yes' is a name that the predictions table uses itself",
+        "data.held_out has a column 'student_probability_yes', the name under which the predictions table",
     ),
     "a column that is not there": (as_they_are, grouped("chanel"), "data.held_out has no column 'chanel'"),
 }
