@@ -82,7 +82,7 @@ def referee(server: Server, rate_rps: float, plan: Plan, core: int, folder: Path
 
 
 def claims_of(
-    found: Sequence[CapacityResult], verdicts: dict[float, dict[str, Any]], limit_ms: float
+    found: Sequence[CapacityResult], verdicts: dict[float, dict[str, Any]], limit_ms: float, peer: str
 ) -> list[dict[str, Any]]:
     """The searches against each other, and the referee's verdicts where there is a rate to ask for."""
     name = f"{SEARCHES} searches for p99 ≤ {limit_ms:g} ms: highest ÷ lowest capacity"
@@ -91,7 +91,6 @@ def claims_of(
         return [void(name, missing[0].explanation, at_most(MOST_APART))]
     rates = [each.rate.point for each in found if isinstance(each.rate, Interval)]
     widths = [each.rate.upper / each.rate.lower for each in found if isinstance(each.rate, Interval)]
-    peer = f"{REFEREE} {importlib.metadata.version(REFEREE)}"
     return [
         claim("capacity, each a search", rates, "rps"),
         claim("upper ÷ lower bound of its 90 % interval, each a search", widths, "×"),
@@ -139,7 +138,7 @@ def main(description: str) -> None:
         with our_server(model, texts, server_core, folder / "server.log") as server:
             found = run_searches(server, texts, plan, own_core, folder / "searches")
             verdicts = _ask_the_referee(server, found, plan, own_core, folder)
-    claims = claims_of(found, verdicts, plan.limit_ms)
+    claims = claims_of(found, verdicts, plan.limit_ms, f"{REFEREE} {versions[REFEREE]}")
     print_table(claims)
     if not given.dry:
         print(write_history("capacity", claims, versions))
