@@ -111,7 +111,7 @@ def create_app(engine: Engine, settings: ServerSettings, surroundings: Surroundi
     _add_info(app, classifier, settings)
 
     def retry_after_s() -> int:
-        return max(1, math.ceil(classifier.batcher.waiting_rows * around.figures.seconds_per_row))
+        return max(1, math.ceil(classifier.batcher.wait_s()))
 
     handlers = {
         classify.PATH: classify.classify_handler(classifier, settings),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 OTHER = "other"
@@ -39,8 +39,6 @@ DROPPED = ("client gone", "deadline passed")
 _SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _ROWS = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 _TOKENS = (16.0, 64.0, 256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0)
-# How much one batch moves the running mean of the seconds that a row takes.
-_WEIGHT = 0.1
 
 Numbers: TypeAlias = "memoryview[float]"
 
@@ -126,7 +124,6 @@ class Figures:
     """
 
     row: Numbers
-    seconds_per_row: float = field(default=0.0, init=False)
 
     def tokenised(self, seconds: float) -> None:
         """See `Observer`."""
@@ -141,8 +138,6 @@ class Figures:
         self._add(COMPUTE_SECONDS, seconds)
         self._add(BATCH_ROWS, rows)
         self._add(BATCH_TOKENS, tokens)
-        mean = self.seconds_per_row or seconds / rows
-        self.seconds_per_row = mean + _WEIGHT * (seconds / rows - mean)
 
     def dropped(self, reason: str, rows: int) -> None:
         """See `Observer`."""

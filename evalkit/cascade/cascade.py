@@ -32,7 +32,7 @@ from evalkit.decision.wording import describe
 from evalkit.quality.paired_gap import GAP, accuracy
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
-from evalkit.stats.quantiles import quantile
+from evalkit.stats.serial_quantiles import serial_quantile
 
 MIX = "the mix's latencies"
 Measure = Callable[[pd.DataFrame, bool], tuple[Measurement, ...]]
@@ -203,7 +203,7 @@ def _times(question: CascadeQuestion, line: CascadeLine, rng: np.random.Generato
     share, finer = [_share_and_rows(line)], level_of_parts(question.level)
     (p50,) = mixture_quantiles(question.latencies, share, 0.5, question.level, rng)
     (for_ratio,) = mixture_quantiles(question.latencies, share, 0.5, finer, rng)
-    speed_up = ratio(quantile(question.latencies.teacher_ms, 0.5, finer), for_ratio)
+    speed_up = ratio(serial_quantile(question.latencies.teacher_ms, 0.5, finer), for_ratio)
     return [
         Measurement(name=name, subpopulation=ALL_ROWS, unit=unit, value=value, evidence=MIX)
         for name, unit, value in (

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.stats.correlation_time import tail_correlation_time
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
-from evalkit.stats.quantiles import quantile
+from evalkit.stats.serial_quantiles import serial_quantile
 
 MOST_SAMPLES = 20_000
 REPLICATES = 500
-METHOD = "percentile bootstrap of the mixture's quantile"
+METHOD = "percentile bootstrap of the mixture's quantile, at effective sample sizes"
 
 FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Latencies:
-    """Measured latencies in milliseconds of student [n] and teacher [k], under the same load."""
+    """Measured latencies in milliseconds of student [n] and teacher [k], in time order, under the same load."""
 
     student_ms: FloatArray
     teacher_ms: FloatArray
@@ -39,24 +40,30 @@ def mixture_quantiles(
 
     The quantile of (1 − e) F_student + e F_student+teacher, where the sum is of requests drawn independently from
     both: a text that takes the student long is not known to take the teacher long. Latencies of both models and the
-    share itself are resampled; the point is the quantile on the samples as they are. Of more than 20,000 samples so
-    many are drawn, which widens the interval. The teacher was measured under the whole load, of which a cascade
+    share itself are resampled; the point is the quantile on the samples as they are. Latencies in a queue come in
+    runs that are alike, so of n samples only n ÷ τ are drawn each time (see ``serial_quantiles``), and at most 20,000,
+    which widens the interval. The teacher was measured under the whole load, of which a cascade
     leaves it a part, so its time is if anything too long.
 
     NotEstimable where either model's own quantile is. Raises ``ValueError`` for samples that are not finite and for
     q or level outside (0, 1).
     """
     for samples in (measured.student_ms, measured.teacher_ms):
-        own = quantile(samples, q, level)
+        own = serial_quantile(samples, q, level)
         if isinstance(own, NotEstimable):
             return [own] * len(shares)
-    student, teacher = (_at_most(samples, rng) for samples in (measured.student_ms, measured.teacher_ms))
+    student, teacher = measured.student_ms, measured.teacher_ms
+    sizes = [_drawn_each_time(samples, q) for samples in (student, teacher)]
+    student, teacher = (_at_most(samples, rng) for samples in (student, teacher))
     sent = np.array([share for share, _ in shares])
     rows = np.array([n for _, n in shares])
     replicates = max(REPLICATES, math.ceil(20 / (1 - level)))
     drawn = np.empty((replicates, len(shares)))
     for replicate in range(replicates):
-        one, other = (samples[rng.integers(samples.size, size=samples.size)] for samples in (student, teacher))
+        one, other = (
+            samples[rng.integers(samples.size, size=size)]
+            for samples, size in zip((student, teacher), sizes, strict=True)
+        )
         drawn[replicate] = _quantiles(one, other, rng.binomial(rows, sent) / rows, q)
     points = _quantiles(rng.permutation(student), rng.permutation(teacher), sent, q)
     lower, upper = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2], axis=0)
@@ -72,6 +79,11 @@ def mixture_quantiles(
         )
         for point, low, high in zip(points, lower, upper, strict=True)
     ]
+
+
+def _drawn_each_time(samples: FloatArray, q: float) -> int:
+    """How many independent samples these are worth, at most ``MOST_SAMPLES``."""
+    return min(MOST_SAMPLES, max(1, int(samples.size / tail_correlation_time(samples, q))))
 
 
 def _at_most(samples: FloatArray, rng: np.random.Generator) -> FloatArray:

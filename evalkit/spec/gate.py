@@ -130,8 +130,3 @@ class GateSpec(Section):
     """strict, balanced, exploratory, or a YAML file of your own: requirements, subpopulations and discovery that hold
     where this file does not say otherwise. `evalkit policy balanced` prints one to edit."""
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 1
-
-    @property
-    def uses_models(self) -> bool:
-        """Whether both models are opened and served (as opposed to a table of recorded predictions)."""
-        return self.teacher.recorded is None and self.student.recorded is None

@@ -9,8 +9,12 @@ from evalkit.spec.gate import GateSpec
 from evalkit.stats.paired_counts import PairedCounts
 
 
+def uses_models(spec: GateSpec) -> bool:
+    return spec.teacher.recorded is None and spec.student.recorded is None
+
+
 def models(spec: GateSpec) -> tuple[ModelSummary, ...]:
-    if not spec.uses_models:
+    if not uses_models(spec):
         return tuple(
             ModelSummary(
                 role=role, source=f"recorded predictions ({role}.csv)", version=version, parameters=None,
@@ -74,7 +78,7 @@ def data_of(spec: GateSpec, whole: PairedCounts) -> dict[str, Any]:
         "held_out_rows": whole.n,
         "units": whole.n,
         "rows": whole.n,
-        "truncated_texts": {"teacher": 0, "student": 3} if spec.uses_models else {"teacher": None, "student": None},
+        "truncated_texts": {"teacher": 0, "student": 3} if uses_models(spec) else {"teacher": None, "student": None},
     }
     if spec.data.train is not None:
         data["train_rows"] = 24_000

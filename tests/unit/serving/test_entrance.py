@@ -27,6 +27,7 @@ from serving.access_log import AccessLog
 from serving.app import create_app
 from serving.engine import Engine
 from serving.keys import Keys
+from serving.pace import Pace
 from serving.provider import Provider
 from serving.settings import ServerSettings, SettingsError
 from serving.surroundings import Surroundings
@@ -142,6 +143,14 @@ def test_a_deadline_that_is_no_positive_number_of_milliseconds_is_a_bad_request(
     with_client(engine, test, Surroundings())
 
 
+def running_at(seconds_per_row: float) -> Pace:
+    pace, now = Pace(), asyncio.get_running_loop().time()
+    pace.began(now - seconds_per_row, rows=1)
+    pace.finished(now, more=False)
+    pace.began(now, rows=1)
+    return pace
+
+
 def test_a_full_queue_says_how_long_it_will_take_to_empty(engine: GatedEngine) -> None:
     around = Surroundings()
 
@@ -153,8 +162,8 @@ def test_a_full_queue_says_how_long_it_will_take_to_empty(engine: GatedEngine) -
         accepted.append(asyncio.ensure_future(classify(client, rows=5)))
         while app.state.classifier.batcher.waiting_rows != 5:
             await asyncio.sleep(0.001)
-        for seconds_per_row, expected in ((0.0001, "1"), (0.7, "4")):
-            around.figures.seconds_per_row = seconds_per_row
+        for seconds_per_row, expected in ((0.0001, "1"), (0.55, "4")):
+            app.state.classifier.batcher._pace = running_at(seconds_per_row)
             refused = await classify(client, rows=2)
             assert (refused.status_code, refused.headers["retry-after"]) == (503, expected)
         engine.gate.set()

@@ -66,15 +66,6 @@ def test_no_client_can_make_up_names(text: str) -> None:
         assert path_label(path) in figures.PATHS
 
 
-def test_the_time_a_row_takes_is_a_running_mean() -> None:
-    counted = Figures(Board.private().row(0))
-    counted.computed(0.8, 8, 1)
-    assert counted.seconds_per_row == 0.1
-    for _ in range(100):
-        counted.computed(1.6, 8, 1)
-    assert abs(counted.seconds_per_row - 0.2) < 1e-3
-
-
 def test_rows_of_other_processes_are_added_up_and_outlive_them() -> None:
     board = Board.shared(3)
     code = (

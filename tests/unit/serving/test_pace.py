@@ -31,3 +31,14 @@ def test_the_time_between_batches_counts_while_rows_wait_and_not_while_none_do()
             pace.finished(2.0 * number + 1.0, more=more)
     assert busy.wait_s(1, now=999.0) == pytest.approx(2.0, rel=0.01)
     assert calm.wait_s(1, now=999.0) == pytest.approx(1.0)
+
+
+def test_the_time_a_row_takes_is_a_running_mean():
+    pace = Pace()
+    pace.began(0.0, rows=8)
+    pace.finished(0.8, more=False)
+    assert pace.wait_s(1, now=1.0) == pytest.approx(0.1)
+    for number in range(100):
+        pace.began(10.0 * number, rows=8)
+        pace.finished(10.0 * number + 1.6, more=False)
+    assert abs(pace.wait_s(1, now=2_000.0) - 0.2) < 1e-3
