@@ -15,7 +15,7 @@ from scipy.stats import t
 
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.preconditions import finite_values, require_all, require_count, require_fraction
-from evalkit.stats.quantiles import requests_needed
+from evalkit.stats.quantiles import quantile_rank, requests_needed
 
 METHOD = "bootstrap t of the quantile ratio, over paired segments"
 FEWEST_SEGMENTS = 4
@@ -84,7 +84,7 @@ class _Pool:
         self._segment = np.repeat(np.arange(len(arrays)), [array.size for array in arrays])[order]
 
     def quantile(self, q: float) -> float:
-        return float(self.ordered[_rank(self.ordered.size, q) - 1])
+        return float(self.ordered[quantile_rank(self.ordered.size, q) - 1])
 
     def drawn(self, q: float, weights: NDArray[np.int64], rng: np.random.Generator) -> FloatArray:
         """The quantile of each resample; ``weights`` [replicates, segments] says how often each segment is in it."""
@@ -92,7 +92,7 @@ class _Pool:
         for number, often in enumerate(weights):
             up_to = np.cumsum(often[self._segment])
             n = int(up_to[-1])
-            rank = _rank(n, q)
+            rank = quantile_rank(n, q)
             share = rng.beta(rank, n - rank + 1)
             found[number] = self.ordered[np.searchsorted(up_to, min(math.floor(n * share) + 1, n))]
         return found
@@ -109,8 +109,3 @@ def _too_few(n: int, segments: int, q: float, level: float) -> NotEstimable | No
     if n < needed:
         return NotEstimable(reason=f"{n} samples cannot bound the {q:g} quantile on both sides", n=n, n_needed=needed)
     return None
-
-
-def _rank(n: int, q: float) -> int:
-    """Rank (from 1) of the empirical q-quantile; 0.07 · 100 is 7, whatever the floats say."""
-    return min(n, max(1, math.ceil(n * q - 1e-9)))

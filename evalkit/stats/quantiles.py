@@ -47,7 +47,7 @@ def quantile(samples: ArrayLike, q: float, level: float) -> Estimate:
         return missing
     lower_rank, upper_rank = _bound_ranks(n, q, level)
     return Interval(
-        point=float(ordered[_rank(n, q) - 1]),
+        point=float(ordered[quantile_rank(n, q) - 1]),
         lower=float(ordered[lower_rank - 1]),
         upper=float(ordered[upper_rank - 1]),
         level=level,
@@ -108,7 +108,7 @@ def quantile_ratio(
     ratios = _bootstrap_quantiles(above, q, rng, replicates) / _bootstrap_quantiles(below, q, rng, replicates)
     lower, upper = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
     return Interval(
-        point=float(above[_rank(above.size, q) - 1] / below[_rank(below.size, q) - 1]),
+        point=float(above[quantile_rank(above.size, q) - 1] / below[quantile_rank(below.size, q) - 1]),
         lower=float(lower),
         upper=float(upper),
         level=level,
@@ -175,13 +175,13 @@ def _bound_ranks(n: int, q: float, level: float) -> tuple[int, int]:
     return max(lower, 1), min(upper, n)
 
 
-def _rank(n: int, q: float) -> int:
+def quantile_rank(n: int, q: float) -> int:
     """Rank (from 1) of the empirical q-quantile; 0.07 · 100 is 7, whatever the floats say."""
     return min(n, max(1, math.ceil(n * q - 1e-9)))
 
 
 def _bootstrap_quantiles(ordered: FloatArray, q: float, rng: np.random.Generator, replicates: int) -> FloatArray:
     n = ordered.size
-    rank = _rank(n, q)
+    rank = quantile_rank(n, q)
     uniform = rng.beta(rank, n - rank + 1, size=replicates)
     return ordered[np.minimum((n * uniform).astype(np.int64), n - 1)]

@@ -17,7 +17,7 @@ from scipy.special import betainc
 from evalkit.stats.correlation_time import tail_correlation_time
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.preconditions import finite_values, require_all, require_count, require_fraction
-from evalkit.stats.quantiles import requests_needed
+from evalkit.stats.quantiles import quantile_rank, requests_needed
 
 METHOD = "binomial order statistics of the effective sample size"
 RATIO_METHOD = "percentile bootstrap of the quantile ratio, at effective sample sizes"
@@ -120,15 +120,11 @@ def _effective_ranks(effective: float, q: float, error: float) -> tuple[float, f
 
 
 def _point(ordered: FloatArray, q: float) -> float:
-    return float(ordered[_rank(ordered.size, q) - 1])
-
-
-def _rank(n: int, q: float) -> int:
-    return min(n, max(1, math.ceil(n * q - 1e-9)))
+    return float(ordered[quantile_rank(ordered.size, q) - 1])
 
 
 def _drawn(series: FloatArray, q: float, time: float, rng: np.random.Generator, replicates: int) -> FloatArray:
     ordered, n = np.sort(series), series.size
-    rank = _rank(n, q)
+    rank = quantile_rank(n, q)
     uniform = rng.beta(rank / time, (n - rank) / time + 1, size=replicates)
     return ordered[np.minimum((n * uniform).astype(np.int64), n - 1)]

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,20 +13,9 @@ from loadtest.capacity.result import StoppedBecause
 from loadtest.capacity.search import search
 from loadtest.capacity.trial import Asked, Side, side_of
 from loadtest.plan import OpenLoopPlan
+from tests.stub_serving import stub_server
 
-STUB = Path(__file__).parents[1] / "unit" / "loadtest" / "stub_server.py"
 LIMIT_MS = 100.0
-
-
-@contextmanager
-def server(*options: str) -> Iterator[str]:
-    command = [sys.executable, str(STUB), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
 
 
 def plan(url: str) -> OpenLoopPlan:
@@ -43,7 +28,7 @@ def test_a_server_that_takes_10_ms_keeps_the_limit_at_40_a_second_and_breaks_it_
 ) -> None:
     asked = Asked(number=7, step="bracket", rate_rps=rate_rps, seconds=3.0, warmup_s=1.0, seed=3)
     heard: list[float] = []
-    with server("--service-ms", "10") as url:
+    with stub_server("--service-ms", "10") as url:
         measure = measuring(
             plan(url), ["a", "b"], ["A", "B"], tmp_path, on_progress=lambda trial, share: heard.append(share)
         )
@@ -57,7 +42,7 @@ def test_a_server_that_takes_10_ms_keeps_the_limit_at_40_a_second_and_breaks_it_
 
 
 def test_a_server_that_fails_one_request_in_ten_is_never_good(tmp_path: Path) -> None:
-    with server("--fail-every", "10") as url:
+    with stub_server("--fail-every", "10") as url:
         result = search(SearchPlan(limit_ms=LIMIT_MS, max_minutes=0.7), measuring(plan(url), ["a"], None, tmp_path))
     assert result.stopped_because is StoppedBecause.NEVER_GOOD
     assert all(
@@ -66,7 +51,7 @@ def test_a_server_that_fails_one_request_in_ten_is_never_good(tmp_path: Path) ->
 
 
 def test_wrong_answers_make_the_search_void(tmp_path: Path) -> None:
-    with server("--wrong-every", "10") as url:
+    with stub_server("--wrong-every", "10") as url:
         result = search(
             SearchPlan(limit_ms=LIMIT_MS, start_rps=300, max_minutes=0.5), measuring(plan(url), ["a"], ["A"], tmp_path)
         )
@@ -76,7 +61,7 @@ def test_wrong_answers_make_the_search_void(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_makes_the_search_void(tmp_path: Path) -> None:
-    with server() as url:
+    with stub_server() as url:
         pass
     result = search(
         SearchPlan(limit_ms=LIMIT_MS, start_rps=300, max_minutes=0.5), measuring(plan(url), ["a"], ["A"], tmp_path)

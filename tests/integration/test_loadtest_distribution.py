@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -24,22 +24,11 @@ from loadtest.plan import OpenLoopPlan, plan_from_json
 from loadtest.run import generator_cores, run_plan
 from loadtest.samples import read_samples
 from loadtest.schedule import schedule_of, split
+from tests.stub_serving import stub_port
 
-STUB = Path(__file__).parents[1] / "unit" / "loadtest" / "stub_server.py"
 TEXTS, LABELS = ["a", "b", "c", "d"], ["A", "B", "C", "D"]
 ROOT = Path(__file__).parents[2]
 EVALKIT = [sys.executable, "-m", "evalkit"]
-
-
-@contextmanager
-def server(*options: str, prefix: tuple[str, ...] = ()) -> Iterator[int]:
-    """Its port, while it lives."""
-    with subprocess.Popen([*prefix, sys.executable, str(STUB), *options], stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 def check_whole(folder: Path, plan: OpenLoopPlan) -> pd.DataFrame:
@@ -57,7 +46,7 @@ def check_whole(folder: Path, plan: OpenLoopPlan) -> pd.DataFrame:
 
 
 def test_two_processes_send_one_schedule_from_one_moment_on(tmp_path: Path) -> None:
-    with server() as port:
+    with stub_port() as port:
         plan = OpenLoopPlan(url=f"http://127.0.0.1:{port}", rate_rps=150.0, duration_s=3.0, seed=3, timeout_s=5.0)
         run_plan(plan, TEXTS, LABELS, tmp_path, workers=2)
     samples = check_whole(tmp_path, plan)
@@ -135,7 +124,7 @@ def plan_of(folder: Path) -> OpenLoopPlan:
 
 
 def test_a_master_and_two_workers_that_start_before_it(tmp_path: Path, place: str) -> None:
-    with server() as port:
+    with stub_port() as port:
         workers = [started([*EVALKIT, "load", "--worker", place], tmp_path) for _ in range(2)]
         master = started(master_command(f"http://127.0.0.1:{port}", place, tmp_path), tmp_path)
         code, _, err = finished(master)
@@ -148,7 +137,7 @@ def test_a_master_and_two_workers_that_start_before_it(tmp_path: Path, place: st
 
 
 def test_a_lost_worker_fails_the_run_and_keeps_the_others_samples(tmp_path: Path, place: str) -> None:
-    with server() as port:
+    with stub_port() as port:
         workers = [started([*EVALKIT, "load", "--worker", place], tmp_path) for _ in range(2)]
         master = started(master_command(f"http://127.0.0.1:{port}", place, tmp_path, "--duration", "60s"), tmp_path)
         wait_for_sends(workers, port)
@@ -166,7 +155,7 @@ def test_a_lost_worker_fails_the_run_and_keeps_the_others_samples(tmp_path: Path
 
 
 def test_an_interrupted_master_stops_its_workers_and_keeps_their_samples(tmp_path: Path, place: str) -> None:
-    with server() as port:
+    with stub_port() as port:
         workers = [started([*EVALKIT, "load", "--worker", place], tmp_path) for _ in range(2)]
         master = started(master_command(f"http://127.0.0.1:{port}", place, tmp_path, "--duration", "60s"), tmp_path)
         wait_for_sends(workers, port)
@@ -210,7 +199,7 @@ def test_a_worker_does_not_load_somebody_else_because_a_master_says_so(tmp_path:
 
 
 def test_a_stranger_at_the_masters_door_changes_nothing(tmp_path: Path, place: str) -> None:
-    with server() as port:
+    with stub_port() as port:
         master = started(master_command(f"http://127.0.0.1:{port}", place, tmp_path), tmp_path)
         host, _, number = place.partition(":")
         deadline = time.monotonic() + 30
@@ -256,7 +245,7 @@ def two_hosts() -> Iterator[list[str]]:
 
 def test_two_hosts_load_one_server_together(tmp_path: Path, two_hosts: list[str]) -> None:
     port = free_port()
-    with server("--host", "0.0.0.0") as server_port:
+    with stub_port("--host", "0.0.0.0") as server_port:
         url = f"http://10.231.1.1:{server_port}"
         master = started(master_command(url, f"0.0.0.0:{port}", tmp_path, "--i-own-this-target"), tmp_path)
         workers = [

@@ -28,22 +28,10 @@ from loadtest.samples import SCHEMA, read_samples
 from loadtest.schedule import intended_times, payload_order
 from loadtest.summary import count_answers, summarise, throughput
 from loadtest.validity import saturation_void_reasons, void_reasons
+from tests.stub_serving import stub_server
 
-STUB = Path(__file__).parents[1] / "unit" / "loadtest" / "stub_server.py"
 TEXTS = ["a", "b", "c", "d"]
 LABELS = ["A", "B", "C", "D"]
-
-
-@contextmanager
-def server(*options: str) -> Iterator[str]:
-    """Its address, while it lives."""
-    command = [sys.executable, str(STUB), *options]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
 
 
 def open_plan(url: str, **fields: Any) -> OpenLoopPlan:
@@ -63,7 +51,7 @@ def point(estimate: object) -> float:
 
 def test_an_open_loop_is_on_schedule_and_right_at_200_rps(tmp_path: Path) -> None:
     """At least one of three runs stands, where other work shares the cores."""
-    with server() as url:
+    with stub_server() as url:
         plan = open_plan(url, rate_rps=200.0, duration_s=3.0, warmup_s=1.0, limit_ms=500.0)
         for attempt in range(3):
             progress: list[float] = []
@@ -98,7 +86,7 @@ def queue_latency_ms(plan: OpenLoopPlan, service_s: float, freeze_at: int, freez
 
 
 def test_a_freeze_of_the_server_shows_in_the_latency_from_the_intended_send(tmp_path: Path) -> None:
-    with server("--service-ms", "1", "--freeze-at", "200", "--freeze-s", "0.8") as url:
+    with stub_server("--service-ms", "1", "--freeze-at", "200", "--freeze-s", "0.8") as url:
         plan = open_plan(url, duration_s=4.0)
         samples, _ = measure(plan, tmp_path)
     summary = summarise(samples, plan, 0.9)
@@ -112,14 +100,14 @@ def test_a_freeze_of_the_server_shows_in_the_latency_from_the_intended_send(tmp_
 
 
 def test_constant_arrivals_leave_equally_spaced(tmp_path: Path) -> None:
-    with server() as url:
+    with stub_server() as url:
         samples, _ = measure(open_plan(url, arrivals=Arrivals.CONSTANT, rate_rps=50.0), tmp_path)
     np.testing.assert_allclose(np.diff(samples["intended_s"]), 0.02)
     assert np.median(np.diff(samples["sent_s"])) == pytest.approx(0.02, rel=0.05)
 
 
 def test_the_share_of_500s_is_counted_and_voids_the_run(tmp_path: Path) -> None:
-    with server("--fail-every", "4") as url:
+    with stub_server("--fail-every", "4") as url:
         plan = open_plan(url)
         samples, info = measure(plan, tmp_path)
     summary = summarise(samples, plan, 0.9)
@@ -130,7 +118,7 @@ def test_the_share_of_500s_is_counted_and_voids_the_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("page", ["--fail-every=2", "--binary-errors"])
 def test_saturation_goes_on_through_500s_and_unreadable_error_pages(page: str, tmp_path: Path) -> None:
-    with server("--service-ms", "2", "--fail-every", "2", page) as url:
+    with stub_server("--service-ms", "2", "--fail-every", "2", page) as url:
         plan = SaturationPlan(url=url, clients=2, duration_s=1.0, timeout_s=5.0)
         samples, info = measure(plan, tmp_path)
     answers = count_answers(samples)
@@ -140,7 +128,7 @@ def test_saturation_goes_on_through_500s_and_unreadable_error_pages(page: str, t
 
 
 def test_a_server_that_dies_midway_leaves_failed_samples(tmp_path: Path) -> None:
-    with server("--die-at", "101") as url:
+    with stub_server("--die-at", "101") as url:
         plan = open_plan(url)
         samples, info = measure(plan, tmp_path)
     assert len(samples) == len(intended_times(plan))
@@ -152,7 +140,7 @@ def test_a_server_that_dies_midway_leaves_failed_samples(tmp_path: Path) -> None
 
 
 def test_a_dead_server_never_looks_fast(tmp_path: Path) -> None:
-    with server() as url:
+    with stub_server() as url:
         pass
     plan = open_plan(url, duration_s=1.0)
     samples, info = measure(plan, tmp_path)
@@ -166,7 +154,7 @@ def test_a_dead_server_never_looks_fast(tmp_path: Path) -> None:
 @pytest.mark.parametrize("slowness", [("--freeze-at", "1", "--freeze-s", "30"), ("--trickle",)])
 def test_a_request_past_its_time_out_is_given_up_and_failed(slowness: tuple[str], tmp_path: Path) -> None:
     """Also where a byte comes often enough that no single read takes too long."""
-    with server(*slowness) as url:
+    with stub_server(*slowness) as url:
         plan = open_plan(url, duration_s=1.0, timeout_s=0.5)
         samples, _ = measure(plan, tmp_path)
     assert (samples["failure"] == "timeout").all()
@@ -174,7 +162,7 @@ def test_a_request_past_its_time_out_is_given_up_and_failed(slowness: tuple[str]
 
 
 def test_wrong_labels_under_load_are_counted_and_void_the_run(tmp_path: Path) -> None:
-    with server("--wrong-every", "10") as url:
+    with stub_server("--wrong-every", "10") as url:
         plan = open_plan(url)
         samples, info = measure(plan, tmp_path)
     summary = summarise(samples, plan, 0.9)
@@ -185,7 +173,7 @@ def test_wrong_labels_under_load_are_counted_and_void_the_run(tmp_path: Path) ->
 
 
 def test_a_redirect_is_a_failure_and_is_not_followed(tmp_path: Path) -> None:
-    with server() as elsewhere, server("--redirect-to", f"{elsewhere}/v1/classify") as url:
+    with stub_server() as elsewhere, stub_server("--redirect-to", f"{elsewhere}/v1/classify") as url:
         samples, _ = measure(open_plan(url, duration_s=1.0), tmp_path)
     assert (samples["status"] == 307).all()
     assert (samples["failure"] == "redirect").all()
@@ -194,7 +182,7 @@ def test_a_redirect_is_a_failure_and_is_not_followed(tmp_path: Path) -> None:
 def test_saturation_finds_the_rate_of_a_server_that_takes_5_ms(tmp_path: Path) -> None:
     """Never above 200 rps; close below it, in the best of three runs where other work shares the cores."""
     best = 0.0
-    with server("--service-ms", "5") as url:
+    with stub_server("--service-ms", "5") as url:
         plan = SaturationPlan(url=url, clients=4, duration_s=2.0, warmup_s=0.5, timeout_s=5.0)
         for attempt in range(3):
             samples, info = measure(plan, tmp_path / str(attempt))
@@ -206,7 +194,7 @@ def test_saturation_finds_the_rate_of_a_server_that_takes_5_ms(tmp_path: Path) -
 
 
 def test_saturation_with_more_clients_only_queues(tmp_path: Path) -> None:
-    with server("--service-ms", "5") as url:
+    with stub_server("--service-ms", "5") as url:
         plan = SaturationPlan(url=url, clients=8, duration_s=1.0, timeout_s=5.0)
         samples, _ = measure(plan, tmp_path)
     # 8 clients always wait on one server: 7 are queued before each
@@ -233,7 +221,7 @@ def generator(plan: OpenLoopPlan, directory: Path, *options: str) -> Iterator[su
 
 
 def test_a_terminated_generator_keeps_what_it_has_and_says_so(tmp_path: Path) -> None:
-    with server() as url:
+    with stub_server() as url:
         plan = open_plan(url, duration_s=30.0)
         with generator(plan, tmp_path, "--core", "0") as process:
             assert psutil.Process(process.pid).cpu_affinity() == [0]
@@ -250,7 +238,7 @@ def test_a_terminated_generator_keeps_what_it_has_and_says_so(tmp_path: Path) ->
 
 
 def test_the_generator_ends_with_its_stdin(tmp_path: Path) -> None:
-    with server() as url, generator(open_plan(url, duration_s=30.0), tmp_path) as process:
+    with stub_server() as url, generator(open_plan(url, duration_s=30.0), tmp_path) as process:
         assert process.stdin is not None
         process.stdin.close()
         assert process.wait(10) != 0
@@ -259,7 +247,7 @@ def test_the_generator_ends_with_its_stdin(tmp_path: Path) -> None:
 
 def test_a_generator_that_is_killed_leaves_what_it_has_measured(tmp_path: Path) -> None:
     """Nothing it sent counts as answered unless the answer was recorded."""
-    with server("--freeze-at", "40", "--freeze-s", "60") as url:
+    with stub_server("--freeze-at", "40", "--freeze-s", "60") as url:
         plan = open_plan(url, duration_s=30.0)
         with generator(plan, tmp_path) as process:
             process.kill()
@@ -284,7 +272,7 @@ run_plan(plan, ["a"], None, Path(sys.argv[2]), on_progress=lambda fraction: prin
 
 
 def test_a_killed_parent_takes_the_generator_along(tmp_path: Path) -> None:
-    with server() as url:
+    with stub_server() as url:
         command = [sys.executable, "-P", "-c", PARENT, url, str(tmp_path)]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
             assert parent.stdout is not None
@@ -303,7 +291,7 @@ def test_whatever_stops_the_caller_stops_the_generator(tmp_path: Path) -> None:
                 child.suspend()  # now it cannot see its stdin end; only a kill ends it
         raise KeyboardInterrupt
 
-    with server() as url:
+    with stub_server() as url:
         before = set(psutil.Process().children())
         start = time.monotonic()
         with pytest.raises(KeyboardInterrupt):

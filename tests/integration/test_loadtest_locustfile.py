@@ -10,8 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -22,21 +20,10 @@ from loadtest import layout
 from loadtest.plan import OpenLoopPlan, plan_from_json
 from loadtest.samples import read_samples
 from loadtest.schedule import schedule_of
+from tests.stub_serving import stub_server
 
-STUB = Path(__file__).parents[1] / "unit" / "loadtest" / "stub_server.py"
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 TEXTS = ["a", "b", "c"]
-
-
-@contextmanager
-def server(*options: str) -> Iterator[str]:
-    """Its address, while it lives."""
-    with subprocess.Popen([sys.executable, str(STUB), *options], stdout=subprocess.PIPE) as process:
-        try:
-            assert process.stdout is not None
-            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-        finally:
-            process.kill()
 
 
 def command(url: str, folder: Path, *options: str) -> list[str]:
@@ -67,7 +54,7 @@ def aggregated(path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("others", [False, True], ids=["merged in batches", "fired for another listener"])
 def test_headless_locust_sends_the_schedule_and_its_csv_counts_every_request(tmp_path: Path, others: bool) -> None:
-    with server("--fail-every", "10") as url:
+    with stub_server("--fail-every", "10") as url:
         arguments = command(url, tmp_path, "--headless", "--csv", "figures", "--only-summary")
         if others:
             (tmp_path / "listener.py").write_text(
@@ -102,7 +89,7 @@ def test_headless_locust_sends_the_schedule_and_its_csv_counts_every_request(tmp
 def test_locusts_web_page_starts_the_run_and_shows_its_figures(tmp_path: Path) -> None:
     port = free_port()
     page = f"http://127.0.0.1:{port}"
-    with server() as url:
+    with stub_server() as url:
         process = subprocess.Popen(
             command(url, tmp_path, "--web-host", "127.0.0.1", "--web-port", str(port)),
             cwd=tmp_path,
@@ -126,7 +113,7 @@ def test_locusts_web_page_starts_the_run_and_shows_its_figures(tmp_path: Path) -
 
 def test_locusts_own_master_and_workers_send_one_schedule_together(tmp_path: Path) -> None:
     port = str(free_port())
-    with server() as url:
+    with stub_server() as url:
         workers = [
             subprocess.Popen(
                 command(url, tmp_path, "--worker", "--master-port", port), cwd=tmp_path, stderr=subprocess.DEVNULL
