@@ -6,9 +6,10 @@ import pytest
 
 from evalkit.stats.interval import Interval, NotEstimable
 from loadtest.plan import Arrivals, OpenLoopPlan, SaturationPlan
-from loadtest.samples import Sample, read_samples, write_samples
+from loadtest.samples import read_samples
 from loadtest.schedule import intended_times
 from loadtest.summary import count_answers, summarise, throughput
+from tests.unit.loadtest.made_samples import Sample, write_samples
 
 PLAN = OpenLoopPlan(
     url="http://127.0.0.1:1",

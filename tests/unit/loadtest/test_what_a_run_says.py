@@ -12,10 +12,11 @@ from evalkit.stats.interval import Interval, NotEstimable
 from loadtest.analysis import LoadAnalysis, analyse
 from loadtest.certificate import CertificateOutcome
 from loadtest.plan import OpenLoopPlan
-from loadtest.samples import Sample, read_samples, tag_columns, write_samples
+from loadtest.samples import read_samples, tag_columns
 from loadtest.schedule import intended_times
 from loadtest.tagged import tagged_latencies
 from loadtest.time_series import per_second, time_series, write_time_series
+from tests.unit.loadtest.made_samples import Sample, write_samples
 
 PLAN = OpenLoopPlan(
     url="http://127.0.0.1:1", rate_rps=200.0, duration_s=10.0, warmup_s=1.0, seed=3, timeout_s=2.0, limit_ms=100.0

@@ -13,10 +13,11 @@ from loadtest.capacity.measuring import measured_of, measuring
 from loadtest.capacity.trial import Measured
 from loadtest.generator_info import GeneratorInfo
 from loadtest.plan import Arrivals, OpenLoopPlan
-from loadtest.samples import Sample, read_samples, write_samples
+from loadtest.samples import read_samples
 from loadtest.schedule import intended_times
 from loadtest.server_watch import Watched
 from loadtest.validity import ServedSide
+from tests.unit.loadtest.made_samples import Sample, write_samples
 
 PLAN = OpenLoopPlan(
     url="http://127.0.0.1:1",
