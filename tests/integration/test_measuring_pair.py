@@ -14,7 +14,7 @@ from evalkit.workflow.measuring_pair import Turn, bad_answers, in_turns, run_seg
 from evalkit.workflow.served_process import Served
 from loadtest import layout
 from loadtest.plan import OpenLoopPlan
-from tests.integration.test_capacity import server
+from tests.stub_serving import stub_server
 
 
 def turn(role: str, url: str) -> Turn:
@@ -25,8 +25,8 @@ def turn(role: str, url: str) -> Turn:
 def test_a_teacher_that_takes_three_times_as_long_is_seen_to(tmp_path: Path) -> None:
     with ExitStack() as both:
         turns = [
-            turn("student", both.enter_context(server("--service-ms", "5"))),
-            turn("teacher", both.enter_context(server("--service-ms", "15", "--fail-every", "50"))),
+            turn("student", both.enter_context(stub_server("--service-ms", "5"))),
+            turn("teacher", both.enter_context(stub_server("--service-ms", "15", "--fail-every", "50"))),
         ]
         plans = segment_plans(Load(rate_rps=20, duration_s=4), None, seed=1)
 

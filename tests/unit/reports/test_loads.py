@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 from evalkit.record.run_record import LoadReport, RunRecord
 from loadtest.analysis import LoadAnalysis, analyse
 from loadtest.plan import OpenLoopPlan
-from loadtest.samples import Sample, read_samples, write_samples
+from loadtest.samples import read_samples
 from loadtest.schedule import intended_times
 from reports.html import render_html
 from reports.load_chart import load_chart
@@ -26,6 +26,7 @@ from reports.markdown import render_markdown
 from reports.states import HOLDS, LOOK, VOID
 from reports.validity import validity
 from reports.view import page_of
+from tests.unit.loadtest.made_samples import Sample, write_samples
 from tests.unit.reports import records
 from tests.unit.reports.measured import load
 from tests.unit.reports.reading import HtmlReport
