@@ -40,6 +40,7 @@ def main(description: str) -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--soak", action="store_true", help="ten minutes at 80 %% load, instead of the comparison")
     mode.add_argument("--million", action="store_true", help="a million requests, instead of the comparison")
+    mode.add_argument("--overload", action="store_true", help="1.5 times the maximum, instead of the comparison")
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=list(PEERS), help="fewer of them, or none")
     parser.add_argument("--limit-ms", type=float, default=Plan().limit_ms, help="the objective: p99 at most")
     parser.add_argument("--quick", action="store_true", help="one round of short measurements")
@@ -48,7 +49,9 @@ def main(description: str) -> None:
 
     plan = Plan(limit_ms=given.limit_ms, peers=tuple(given.peers))
     plan = quick(plan) if given.quick else plan
-    versions = {"wrk": wrk_version()} | {PEERS[name].package: PEERS[name].version() for name in plan.peers}
+    alone = given.soak or given.million or given.overload
+    peers = {} if alone else {PEERS[name].package: PEERS[name].version() for name in plan.peers}
+    versions = {"wrk": wrk_version()} | peers
     server_core, own_core = two_cores()
     with tempfile.TemporaryDirectory() as folder:
         bench = build(Path(folder), server_core, own_core)
@@ -57,6 +60,8 @@ def main(description: str) -> None:
             name, claims = "serving-soak", soak(bench, plan, given.quick)
         elif given.million:
             name, claims = "serving-million", million(bench, plan, given.quick)
+        elif given.overload:
+            name, claims = "serving-overload", overload_claims(bench, plan)
         else:
             for peer in plan.peers:
                 install(PEERS[peer])
