@@ -19,8 +19,8 @@ from evalkit.spec.subpopulations import DERIVED
 
 DOCS = Path(__file__).resolve().parent
 COMMANDS = (
-    "", "init", "plan", "selfcheck", "check", "report", "override", "policy", "metrics", "serve", "load",
-    "capacity", "export-server",
+    "", "init", "plan", "selfcheck", "label", "distill", "check", "report", "override", "policy", "metrics", "serve",
+    "load", "capacity", "export-server", "variants",
 )  # fmt: skip
 
 
@@ -83,8 +83,9 @@ def _default(described: dict[str, Any], required: bool) -> str:
 
 
 def _type(described: dict[str, Any]) -> str:
-    if "anyOf" in described:
-        return " or ".join(_type(each) for each in described["anyOf"])
+    for key in ("anyOf", "oneOf"):
+        if key in described:
+            return " or ".join(_type(each) for each in described[key])
     if "$ref" in described:
         name = described["$ref"].rpartition("/")[2]
         return f"[{name}](#{name.lower()})"

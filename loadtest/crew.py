@@ -25,6 +25,8 @@ GRACE_S = 15.0  # for a generator that was asked to stop
 LOG_LINES = 20
 REFUSED = 2  # a generator's exit status where its input is at fault; it says so in its last line
 POLL_S = 0.5
+READY, GO, IDLE, RUN = "ready", "go", "idle", "run"  # what a generator says, and is told
+STAY = "--stay"
 
 Progress = Callable[[float], None]
 Process = subprocess.Popen[bytes]
@@ -46,12 +48,15 @@ def run_crew(plan: Plan, folder: Path, cores: Sequence[int | None], on_progress:
 
 
 @contextmanager
-def crew(folder: Path, cores: dict[int, int | None]) -> Iterator[dict[int, Process]]:
-    """A generator a worker, each in its own session: no terminal signal reaches it, and all of it can be killed."""
+def crew(folder: Path, cores: dict[int, int | None], *options: str) -> Iterator[dict[int, Process]]:
+    """A generator a worker, each in its own session: no terminal signal reaches it, and all of it can be killed.
+
+    ``options`` are further ones of each generator's command line.
+    """
     processes: dict[int, Process] = {}
     try:
         for worker, core in cores.items():
-            processes[worker] = _started(folder, worker, core)
+            processes[worker] = _started(folder, worker, core, options)
         yield processes
     except BaseException:
         _ask_to_stop(processes.values())
@@ -75,21 +80,26 @@ def wait_until_ready(processes: dict[int, Process], folder: Path) -> None:
                 raise LoadTestError(f"a load generator was not ready within {STARTUP_S:g} s and was killed")
             for worker, output in _read(selector):
                 if not output:
-                    raise _failure(folder, worker, processes[worker].wait())
+                    raise failure(folder, worker, processes[worker].wait())
                 waiting.discard(worker)
 
 
 def start(processes: dict[int, Process], moment: float) -> None:
     """Let all begin at ``moment`` of ``time.monotonic()``."""
     for process in processes.values():
-        assert process.stdin is not None
-        process.stdin.write(f"go {moment!r}\n".encode())
-        process.stdin.flush()
+        say(process, f"{GO} {moment!r}")
+
+
+def say(process: Process, line: str) -> None:
+    """Tell one generator something."""
+    assert process.stdin is not None
+    process.stdin.write(os.fsencode(f"{line}\n"))
+    process.stdin.flush()
 
 
 def follow(processes: dict[int, Process], folder: Path, plan: Plan, on_progress: Progress) -> None:
     """Pass on the slowest generator's progress until all end, within a bounded time."""
-    allowed_s = plan.warmup_s + plan.duration_s + plan.timeout_s + WRITING_S
+    allowed_s = allowed_for_s(plan)
     deadline = time.monotonic() + allowed_s
     shares = dict.fromkeys(processes, 0.0)
     with _outputs(processes) as selector:
@@ -104,13 +114,18 @@ def follow(processes: dict[int, Process], folder: Path, plan: Plan, on_progress:
                 running.discard(worker)
                 selector.unregister(_stdout(processes[worker]))
                 if code := processes[worker].wait():
-                    raise _failure(folder, worker, code)
+                    raise failure(folder, worker, code)
             if running:
                 on_progress(min(shares.values()))
 
 
-def _started(folder: Path, worker: int, core: int | None) -> Process:
-    command = [sys.executable, "-P", "-m", "loadtest.generator", str(folder), "--worker", str(worker)]
+def allowed_for_s(plan: Plan) -> float:
+    """From the start of a run to the last file of its generators, at most."""
+    return plan.warmup_s + plan.duration_s + plan.timeout_s + WRITING_S
+
+
+def _started(folder: Path, worker: int, core: int | None, options: Sequence[str]) -> Process:
+    command = [sys.executable, "-P", "-m", "loadtest.generator", str(folder), "--worker", str(worker), *options]
     if core is not None:
         command += ["--core", str(core)]
     with (layout.worker_folder(folder, worker) / layout.LOG).open("wb") as log:
@@ -160,7 +175,8 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{inherited}" if inherited else root}
 
 
-def _failure(folder: Path, worker: int, returncode: int) -> EvalkitError:
+def failure(folder: Path, worker: int, returncode: int) -> EvalkitError:
+    """Why a generator ended with ``returncode``, from its log."""
     path = layout.worker_folder(folder, worker) / layout.LOG
     log = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if returncode == REFUSED and log:

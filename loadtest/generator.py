@@ -1,10 +1,13 @@
-"""A load generator's own process: ``python -m loadtest.generator FOLDER --worker K [--core N]``.
+"""A load generator's own process: ``python -m loadtest.generator FOLDER --worker K [--core N] [--stay]``.
 
 Reads ``plan.json`` and ``payloads.jsonl`` in the folder and ``schedule.npz`` in its own part of it; leaves
 ``record.raw`` there, then ``generator.json``. It says ``ready`` on stdout and begins at the moment of
 ``time.monotonic()`` that ``go MOMENT`` names on stdin, so that several begin together. Then it writes its
 progress, one fraction a line. It ends at once when its stdin ends, so that it never outlives whoever
 started it. SIGTERM and SIGINT end the run early and keep what was measured.
+
+With ``--stay`` it runs nothing of FOLDER: it says ``idle`` and waits for ``run FOLDER`` on stdin, again and
+again, because importing Locust takes longer than a short run.
 """
 
 from __future__ import annotations
@@ -14,9 +17,7 @@ import gc
 import logging
 import os
 import resource
-import signal
 import sys
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,11 +25,11 @@ from typing import Any
 
 import gevent
 import numpy as np
-from gevent.event import AsyncResult, Event
-from gevent.socket import wait_read
+from gevent.event import Event
 
 from loadtest import layout
 from loadtest.clock import RunClock
+from loadtest.commands import Parent
 from loadtest.crew import REFUSED
 from loadtest.errors import InputError
 from loadtest.generator_info import CpuMeter, GeneratorInfo, write_generator_info
@@ -40,9 +41,6 @@ from loadtest.schedule import Schedule, read_schedule
 from loadtest.traffic import Traffic
 
 PROGRESS_EVERY_S = 0.25
-ORPHANED = 3  # exit status when stdin ended
-READY = b"ready\n"
-GO = b"go "
 MAX_SATURATED_RPS = 20_000.0  # one generator sends no more; the record has room for so many
 # Small and often: only failed requests leave cycles, and 50,000 objects of them took 120 ms to collect.
 GC_THRESHOLDS = (2_000, 20, 1_000)
@@ -53,20 +51,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--worker", type=int, required=True, help="which of the generators this is, from 0")
     parser.add_argument("--core", type=int, default=None, help="pin this process to one CPU core")
+    parser.add_argument("--stay", action="store_true", help="await folders to run on stdin, one after the other")
     options = parser.parse_args(arguments)
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
     logging.disable(logging.WARNING)
+    import locust  # noqa: F401  only here: it patches the whole interpreter, before anybody listens
+
+    parent = Parent()
     try:
-        generate(options.folder, options.worker, options.core)
+        if not options.stay:
+            generate(options.folder, options.worker, options.core, parent)
+        while options.stay and (folder := parent.next_folder()) is not None:
+            generate(folder, options.worker, options.core, parent)
     except InputError as error:
         os.write(2, f"{error}\n".encode())
         sys.exit(REFUSED)
 
 
-def generate(folder: Path, worker: int, core: int | None) -> None:
+def generate(folder: Path, worker: int, core: int | None, parent: Parent) -> None:
     """Run a part of the plan to its end, or to the first SIGTERM or SIGINT, and write what was seen."""
-    import locust  # only here: importing it patches the interpreter
+    import locust
 
     own = layout.worker_folder(folder, worker)
     plan = plan_from_json((folder / layout.PLAN).read_text(encoding="utf-8"))
@@ -75,16 +80,12 @@ def generate(folder: Path, worker: int, core: int | None) -> None:
     if schedule is not None:
         recorder.plan(schedule)
     traffic = Traffic(plan, read_payloads(folder / layout.PAYLOADS), recorder)
-    interrupted, go = Event(), AsyncResult()
-    _listen_to_the_parent(interrupted, go)
     _allow_many_connections()
     _settle_garbage_collector()
-    os.write(1, READY)
-    gevent.wait([go, interrupted], count=1)
-    clock = RunClock(go.get(block=False) if go.ready() else time.monotonic())
+    clock = RunClock(parent.start_of_run())
     started_at = datetime.now(UTC) - timedelta(seconds=clock.now())
     metering = gevent.spawn_later(max(0.0, -clock.now()), CpuMeter, core)
-    _run_locust(plan, schedule, traffic, clock, interrupted)
+    _run_locust(plan, schedule, traffic, clock, parent.interrupted)
     wall_s, cpu_share, foreign_core_share = metering.get().read()
     info = GeneratorInfo(
         started_at=started_at.isoformat(),
@@ -94,7 +95,7 @@ def generate(folder: Path, worker: int, core: int | None) -> None:
         core=core,
         foreign_core_share=foreign_core_share,
         locust_version=locust.__version__,
-        partial=interrupted.is_set(),
+        partial=parent.interrupted.is_set(),
     )
     layout.write_atomically(own / layout.GENERATOR, lambda path: write_generator_info(path, info))
 
@@ -136,24 +137,6 @@ def _capacity(plan: Plan, schedule: Schedule | None) -> int:
     if schedule is not None:
         return len(schedule)
     return min(MAX_REQUESTS, int(MAX_SATURATED_RPS * (plan.warmup_s + plan.duration_s)))
-
-
-def _listen_to_the_parent(interrupted: Event, go: AsyncResult) -> None:
-    gevent.signal_handler(signal.SIGTERM, interrupted.set)
-    gevent.signal_handler(signal.SIGINT, interrupted.set)
-    gevent.spawn(_hear_or_die, go)
-
-
-def _hear_or_die(go: AsyncResult) -> None:
-    said = b""
-    while True:
-        wait_read(0)
-        heard = os.read(0, 4096)
-        if not heard:
-            os._exit(ORPHANED)
-        said += heard
-        if said.startswith(GO) and said.endswith(b"\n") and not go.ready():
-            go.set(float(said[len(GO) :]))
 
 
 def _report_progress(clock: RunClock, total_s: float) -> None:

@@ -181,7 +181,7 @@ def check_target(url: str, i_own_this_target: bool) -> None:
     if not i_own_this_target and not _is_loopback(host):
         raise TargetRefusedError(
             f"target {host} is not this machine: a load test can take a service down. "
-            "Say i_own_this_target if it is yours to load"
+            "Give --i-own-this-target if it is yours to load"
         )
 
 

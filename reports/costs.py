@@ -15,6 +15,7 @@ from evalkit.record.run_record import RunRecord
 from evalkit.spec.cost import ASSUMED_UTILISATION
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from reports import numbers
+from reports.capacities import capacity_of, rate_text
 from reports.claims import is_void
 from reports.line import NOT_MEASURED, ROLES, VOID, Line, Named, compared
 from reports.words import one_line
@@ -70,7 +71,8 @@ def price_notes(record: RunRecord) -> tuple[str, ...]:
     cost = record.cost
     if cost is None:
         return ("No prices are stated, so nothing is known of the cost.",)
-    notes = [_price_note(role, cost) for role in ROLES]
+    named = {each.name: each for each in record.measurements}
+    notes = [_price_note(role, cost, named) for role in ROLES]
     notes += [f"▲ Old price: {stale_text(each)}. It is used as it stands; read it again." for each in cost.stale]
     if cost.project:
         parts = "; ".join(f"{part.what}: {numbers.usd(part.usd)}" for part in cost.project)
@@ -142,26 +144,20 @@ def _instance(line: InstanceCost) -> InstanceView:
         role=line.role,
         name=one_line(line.name),
         usd_per_hour=numbers.stated_usd(line.usd_per_hour),
-        rate=_rate(line.rate_rps),
+        rate=rate_text(line.rate_rps),
         speed=stated,
         usd_per_million=usd_text(line.usd_per_million),
         source=f"{one_line(line.source)}, read {line.date}",
     )
 
 
-def _rate(value: Estimate) -> str:
-    if not isinstance(value, Interval):
-        return VOID if is_void(value) else f"{NOT_MEASURED}: {one_line(value.reason)}"
-    return _with_ends(value, numbers.significant, numbers.significant)
-
-
-def _price_note(role: str, cost: CostReport) -> str:
+def _price_note(role: str, cost: CostReport, named: Named) -> str:
     price = cost.stated[role]
     source = one_line(str(price["source"]))
-    return f"{role.capitalize()} price: {_amount(role, price, cost)}. Source: {source}, read {price['date']}."
+    return f"{role.capitalize()} price: {_amount(role, price, cost, named)}. Source: {source}, read {price['date']}."
 
 
-def _amount(role: str, price: dict[str, Any], cost: CostReport) -> str:
+def _amount(role: str, price: dict[str, Any], cost: CostReport, named: Named) -> str:
     if price.get("usd_per_million_requests") is not None:
         return f"{numbers.stated_usd(price['usd_per_million_requests'])} per million requests"
     if price.get("tokens") is not None:
@@ -174,7 +170,8 @@ def _amount(role: str, price: dict[str, Any], cost: CostReport) -> str:
             f"{numbers.stated(fleet['headroom'])} headroom, at least {numbers.count(fleet['minimum_replicas'])}"
         )
     share = numbers.stated(100 * (ASSUMED_UTILISATION if price["utilisation"] is None else price["utilisation"]))
-    return f"{amount} at {share} % of the saturated rate"
+    basis = "saturated rate" if capacity_of(named, role) is None else "capacity"
+    return f"{amount} at {share} % of the {basis}"
 
 
 def _by_token(role: str, tokens: dict[str, Any], cost: CostReport) -> str:

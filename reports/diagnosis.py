@@ -72,9 +72,13 @@ def _finding(found: Finding) -> FindingView:
     return FindingView(
         state=state,
         failure_mode=sentence(found.failure_mode.value).removesuffix("."),
-        explanation=sentence(one_line(found.explanation)),
+        explanation=sentence(one_line(found.explanation)) + _rows_to_look_at(found),
         practice=sentence(one_line(found.corrective_practice)) if found.fired else "nothing to correct",
     )
+
+
+def _rows_to_look_at(found: Finding) -> str:
+    return f" To look at: {'; '.join(one_line(each) for each in found.examples)}." if found.examples else ""
 
 
 def _example(row: Example, units: str) -> ExampleView:

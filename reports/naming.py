@@ -12,6 +12,7 @@ from evalkit.decision.requirement import (
     QUERIES,
     ROWS,
     SPEED_UP,
+    SPEED_UP_P99,
     STUDENT_P50,
     STUDENT_P99,
     TEACHER_ACCURACY,
@@ -63,6 +64,7 @@ KNOWN = {
     STUDENT_P50: Quantity("Student latency, p50", "ms", numbers.significant),
     STUDENT_P99: Quantity("Student latency, p99", "ms", numbers.significant),
     SPEED_UP: Quantity("Speed-up at p50", "×", numbers.significant),
+    SPEED_UP_P99: Quantity("Speed-up at p99", "×", numbers.significant),
     REDUCTION: Quantity("Cost reduction", "×", numbers.significant),
     TEACHER_ACCURACY: _share("Teacher accuracy"),
     "student_accuracy": _share("Student accuracy"),
@@ -70,6 +72,17 @@ KNOWN = {
     "negative_flip_rate": _share("Negative flips: teacher right, student wrong"),
     "positive_flip_rate": _share("Positive flips: student right, teacher wrong"),
     DIVERGENCE: Quantity("KL divergence, teacher ‖ student", "nats", numbers.significant),
+    "teacher_p50_ms": Quantity("Teacher latency, p50", "ms", numbers.significant),
+    "teacher_p99_ms": Quantity("Teacher latency, p99", "ms", numbers.significant),
+    **{
+        f"{role}_{name}": Quantity(f"{role.capitalize()} {label}", unit, numbers.significant)
+        for role in ("teacher", "student")
+        for name, label, unit in (
+            ("saturated_rps", "throughput, saturated", "requests/s"),
+            ("capacity_rps", "capacity, p99 within its limit", "requests/s"),
+            ("usd_per_million_requests", "cost", "USD per million requests"),
+        )
+    },
     UNSPENT_ERROR: Quantity("Error left to spend on this look", "", numbers.significant, lambda _: "some"),
 }
 

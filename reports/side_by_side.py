@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.decision.requirement import SPEED_UP
+from evalkit.decision.requirement import SPEED_UP, SPEED_UP_P99
 from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
 from evalkit.stats.interval import Interval
 from reports import numbers
+from reports.capacities import capacity_lines, capacity_notes
 from reports.costs import cost_lines, price_notes
 from reports.line import NOT_COMPARED, NOT_MEASURED, ROLES, VOID, Line, Named, compared
 from reports.validity import is_recorded
@@ -28,8 +29,13 @@ def side_by_side(record: RunRecord) -> SideBySide:
     """Sizes, latency, throughput and cost of both models."""
     named = {each.name: each for each in record.measurements}
     return SideBySide(
-        lines=(*_sizes(record), *_latencies(record, named), *cost_lines(record, named)),
-        load=_load_notes(record),
+        lines=(
+            *_sizes(record),
+            *_latencies(record, named),
+            *capacity_lines(record, named),
+            *cost_lines(record, named),
+        ),
+        load=(*_load_notes(record), *capacity_notes(record, named)),
         prices=price_notes(record),
     )
 
@@ -74,7 +80,10 @@ def _latencies(record: RunRecord, named: Named) -> list[Line]:
     def both(figure: str) -> dict[str, str]:
         return {role: _figure(figure, loads.get(role), named, role) for role in ROLES}
 
-    comparisons = {"p50_ms": compared(named, SPEED_UP, "as fast")}
+    comparisons = {
+        "p50_ms": compared(named, SPEED_UP, "as fast"),
+        "p99_ms": compared(named, SPEED_UP_P99, "as fast") if SPEED_UP_P99 in named else NOT_COMPARED,
+    }
     lines = [
         Line(
             what=f"Latency {figure.removesuffix('_ms')}",

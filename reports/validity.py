@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ def validity(record: RunRecord) -> tuple[Condition, ...]:
         *(_parity(model) for model in record.models),
         *_load_conditions(record),
         *_prices(record),
+        *_terms(record),
     )
 
 
@@ -111,6 +112,8 @@ def _parity(model: ModelSummary) -> Condition:
     if parity is None:
         why = "recorded predictions, no model" if is_recorded(model) else "given as ONNX, without its torch original"
         return Condition(state=NOT_MEASURED, name=name, text=why)
+    if parity.get("most_label_flips") is not None:
+        return _flips(model, parity)
     difference, tolerance = parity["largest_logit_difference"], parity["tolerance"]
     text = (
         f"logits differ by at most {difference:.1e} on {numbers.count(parity['texts'])} texts "
@@ -119,6 +122,20 @@ def _parity(model: ModelSummary) -> Condition:
     if difference > tolerance:
         return Condition(state=BROKEN, name=name, text=text)
     return Condition(state=LOOK if parity["label_flips"] else HOLDS, name=name, text=text)
+
+
+def _flips(model: ModelSummary, parity: Mapping[str, Any]) -> Condition:
+    """A precision below fp32 is held to the labels that it flips; HOLDS where the whole interval is allowed."""
+    most, lower, upper = parity["most_label_flips"], parity["flips_lower"], parity["flips_upper"]
+    flips, texts = numbers.count(parity["label_flips"]), numbers.count(parity["texts"])
+    text = (
+        f"{model.megabytes:g} MB; {flips} of {texts} labels flip ({lower:.1%} to {upper:.1%}, allowed {most:.1%}); "
+        f"logits differ by at most {parity['largest_logit_difference']:.1e}"
+    )
+    state = BROKEN if lower > most else HOLDS if upper <= most else LOOK
+    return Condition(
+        state=state, name=f"{parity['precision']} equals {parity['compared_with']}, {model.role}", text=text
+    )
 
 
 def _load_conditions(record: RunRecord) -> Iterator[Condition]:
@@ -191,6 +208,18 @@ def _prices(record: RunRecord) -> Iterator[Condition]:
         yield Condition(state=NOT_MEASURED, name=name, text="cost.max_age_days is null, so no price is too old")
     else:
         yield Condition(state=HOLDS, name=name, text=f"every price was read within {numbers.count(most)} days")
+
+
+def _terms(record: RunRecord) -> Iterator[Condition]:
+    """Whether the provider of the teacher lets others train on its answers, as somebody read its terms."""
+    terms = record.spec.get("teacher", {}).get("terms")
+    if terms is None:
+        return
+    permits, name = terms["permits_training"], "Terms permit training"
+    text = f"{one_line(terms['provider'])}, {one_line(terms['url'])}, read {terms['read_on']}: {permits}"
+    if terms["override_reason"] is not None:
+        text += f"; overridden: {one_line(terms['override_reason'])}"
+    yield Condition(state={"yes": HOLDS, "no": BROKEN}.get(permits, LOOK), name=name, text=text)
 
 
 def is_recorded(model: ModelSummary) -> bool:

@@ -14,11 +14,12 @@ from serving.server import EXIT_USAGE, serve
 from serving.settings import ServerSettings, SettingsError, flag_of, meaning_of
 
 EXIT_INTERRUPTED = 130
+PROGRAM = "python -m serving"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and serve; returns the exit status (see `serve`)."""
-    given = parser().parse_args(arguments)
+def main(arguments: Sequence[str] | None = None, program: str = PROGRAM) -> int:
+    """Parse the command line of `program` and serve; returns the exit status (see `serve`)."""
+    given = parser(program).parse_args(arguments)
     options = vars(given)
     folder: Path = options.pop("model_folder")
     cores: tuple[int, ...] = options.pop("core")
@@ -34,10 +35,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(program: str = PROGRAM) -> argparse.ArgumentParser:
     """A flag for every setting, and those of the process itself."""
     described = argparse.ArgumentParser(
-        prog="python -m serving",
+        prog=program,
         description="Serve a text classifier over HTTP.",
         epilog="One JSON line on stdout says when the server answers. SIGTERM lets accepted requests finish.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,

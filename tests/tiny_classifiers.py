@@ -44,8 +44,9 @@ def write_tiny_teacher(folder: Path, labels: tuple[str, ...] = LABELS, steps: in
 
     from evalkit.modelling.loading import TextClassifier, save_classifier
     from evalkit.modelling.mean_pooled import MeanPooledClassifier
-    from evalkit.students.objectives import hard_loss
-    from evalkit.students.training import Schedule, train
+    from evalkit.students.objectives.hard import TrueLabels
+    from evalkit.students.schedule import Schedule
+    from evalkit.students.training import train
 
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *sorted({word for group in WORDS.values() for word in group}), *FILLER]
     tokenizer = Tokenizer(models.WordLevel({word: at for at, word in enumerate(words)}, unk_token="[UNK]"))
@@ -72,8 +73,6 @@ def write_tiny_teacher(folder: Path, labels: tuple[str, ...] = LABELS, steps: in
     data = texts_and_labels(steps * 16, seed=7)
     truth = torch.tensor([labels.index(label) for label in data["label"]])
     schedule = Schedule(epochs=1, learning_rate=3e-3, batch_rows=16, max_length=32, seed=0)
-    train(
-        classifier, data["text"].tolist(), lambda logits, rows: hard_loss(logits, truth[rows]), schedule, lambda _: None
-    )
+    train(classifier, data["text"].tolist(), TrueLabels(labels=truth), schedule, lambda _: None)
     save_classifier(classifier.model, classifier.tokenizer, folder)
     return folder

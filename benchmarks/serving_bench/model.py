@@ -12,6 +12,7 @@ import numpy as np
 
 from benchmarks.claims import ROOT
 from evalkit.packaging.export import OPSET, export
+from evalkit.packaging.precision import Precision, write_variant
 from serving.manifest import MODEL_FILE, TOKENIZER_FILE, write_manifest
 
 LABELS = ("negative", "neutral", "positive")
@@ -102,14 +103,9 @@ def write_int8_folder(fp32: Path, folder: Path) -> Path:
 
 
 def write_fp16_folder(fp32: Path, folder: Path) -> Path:
-    """The same model with weights and arithmetic in half precision; inputs and logits keep their types."""
-    import onnx
-    from onnxruntime.transformers.float16 import convert_float_to_float16
-
-    folder.mkdir(parents=True)
-    model = onnx.load(str(fp32 / MODEL_FILE))
-    onnx.save(convert_float_to_float16(model, keep_io_types=True), str(folder / MODEL_FILE))
-    return _sealed(fp32, folder, "fp16")
+    """The same model in half precision; returns ``folder``."""
+    write_variant(fp32, folder, Precision.FP16)
+    return folder
 
 
 def _sealed(fp32: Path, folder: Path, precision: str) -> Path:

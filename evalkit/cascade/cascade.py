@@ -27,7 +27,7 @@ from evalkit.decision.check import CheckOutcome, decides, outcomes_of
 from evalkit.decision.evidence import claims_of
 from evalkit.decision.family import p_broken
 from evalkit.decision.outcome import Outcome, together
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, Requirement
+from evalkit.decision.requirement import SPEED_UP, SPEED_UP_P99, STUDENT_P50, STUDENT_P99, Requirement
 from evalkit.decision.wording import describe
 from evalkit.quality.paired_gap import GAP, accuracy
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
@@ -35,6 +35,7 @@ from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.serial_quantiles import serial_quantile
 
 MIX = "the mix's latencies"
+ON_TIME = (STUDENT_P50, STUDENT_P99, SPEED_UP, SPEED_UP_P99)
 Measure = Callable[[pd.DataFrame, bool], tuple[Measurement, ...]]
 
 
@@ -189,7 +190,7 @@ def _share_and_rows(line: CascadeLine) -> tuple[float, int]:
 
 def _latency_shortfall(question: CascadeQuestion, line: CascadeLine, rng: np.random.Generator) -> str | None:
     """Which requirement on time the mix at this threshold is not shown to keep."""
-    asked = [each for each in question.requirements if each.measurement in (STUDENT_P50, STUDENT_P99, SPEED_UP)]
+    asked = [each for each in question.requirements if each.measurement in ON_TIME]
     if not asked:
         return None
     claims = claims_of(asked, _times(question, line, rng), question.confidence)
@@ -202,14 +203,20 @@ def _times(question: CascadeQuestion, line: CascadeLine, rng: np.random.Generato
         return []
     share, finer = [_share_and_rows(line)], level_of_parts(question.level)
     (p50,) = mixture_quantiles(question.latencies, share, 0.5, question.level, rng)
-    (for_ratio,) = mixture_quantiles(question.latencies, share, 0.5, finer, rng)
-    speed_up = ratio(serial_quantile(question.latencies.teacher_ms, 0.5, finer), for_ratio)
+    speed_ups = [
+        ratio(
+            serial_quantile(question.latencies.teacher_ms, q, finer),
+            mixture_quantiles(question.latencies, share, q, finer, rng)[0],
+        )
+        for q in (0.5, 0.99)
+    ]
     return [
         Measurement(name=name, subpopulation=ALL_ROWS, unit=unit, value=value, evidence=MIX)
         for name, unit, value in (
             (STUDENT_P50, "ms", p50),
             (STUDENT_P99, "ms", line.p99_ms),
-            (SPEED_UP, "ratio", speed_up),
+            (SPEED_UP, "ratio", speed_ups[0]),
+            (SPEED_UP_P99, "ratio", speed_ups[1]),
         )
     ]
 

@@ -11,13 +11,16 @@ import typer
 
 from evalkit.cli.boundary import boundary
 from evalkit.cli.capacity_command import capacity
+from evalkit.cli.distill_command import distill
 from evalkit.cli.export_server_command import export_server
+from evalkit.cli.label_command import label
 from evalkit.cli.load_command import load
 from evalkit.cli.metrics_command import metrics
 from evalkit.cli.override_command import override
 from evalkit.cli.plan_command import plan
 from evalkit.cli.policy_command import policy
 from evalkit.cli.selfcheck_command import selfcheck
+from evalkit.cli.variants_command import variants
 
 app = typer.Typer(
     name="evalkit",
@@ -135,10 +138,10 @@ def serve(context: typer.Context) -> None:
     with boundary():
         from serving.__main__ import main as serving_main
 
-        raise typer.Exit(serving_main(context.args))
+        raise typer.Exit(serving_main(context.args, context.command_path))
 
 
-for command in (plan, selfcheck, override, policy, metrics, export_server, load, capacity):
+for command in (plan, selfcheck, label, distill, override, policy, metrics, export_server, load, capacity, variants):
     app.command()(command)
 
 

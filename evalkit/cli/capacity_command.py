@@ -146,8 +146,9 @@ def _rows(result: CapacityResult, written: Path) -> list[tuple[str, str]]:
             else f"p99 ≤ {result.plan.limit_ms:g} ms at {result.certified_rps:.1f} requests/s "
             f"({result.plan.confidence:.0%} confidence)",
         ),
-        ("ended because", result.explanation),
     ]
+    if isinstance(rate, Interval) or rate.reason != result.explanation:
+        rows.append(("ended because", result.explanation))
     if cliff is not None:
         below = f"{cliff.p99_below_ms:.1f} ms at {cliff.below_rps:.1f} requests/s"
         rows.append(("cliff", f"p99 {below}, {cliff.p99_above_ms:.1f} ms at {cliff.above_rps:.1f}"))

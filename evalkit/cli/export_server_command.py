@@ -61,6 +61,8 @@ def export_server(
 
     Every digest is verified first. Only a student whose verdict is GO, or was overridden to GO, leaves.
 
+    A teacher's terms of use that forbid training, or are unresolved, keep it as well, unless gate.yaml overrides them.
+
     A bare model folder has no verdict; the output says so.
 
     Exit code: 0 written, 2 refused, with one line that says why.
@@ -107,12 +109,17 @@ def _export(path: Path, out: Path | None, to: To, write: Write, force: bool, eve
     from evalkit.export_server.permission import Asked, refuse_unless_go, verdict_line
     from evalkit.export_server.source import read_source
     from evalkit.export_server.target import Existing, target
+    from evalkit.export_server.terms import refuse_unless_permitted, terms_line
 
     source = read_source(path)
     refuse_unless_go(source, Asked.EVEN_IF_NOT_GO if even_if_not_go else Asked.GO_ONLY)
+    refuse_unless_permitted(source)
     chosen = out or Path(f"{source.manifest.name}-{to}")
     with target(chosen, Existing.REPLACE if force else Existing.REFUSE, source) as folder:
         write(source, folder)
     print(verdict_line(source))
+    terms = terms_line(source)
+    if terms is not None:
+        print(terms)
     print(f"{source.manifest.name}, version {source.version}, is written to {chosen}")
     print(f"{chosen / 'README.md'} says how to start it, and what nobody has tested")

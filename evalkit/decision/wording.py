@@ -9,6 +9,7 @@ from evalkit.decision.requirement import (
     METRIC_GAP,
     ROWS,
     SPEED_UP,
+    SPEED_UP_P99,
     STUDENT_P50,
     STUDENT_P99,
     TEACHER_ACCURACY,
@@ -27,6 +28,7 @@ NAMES = {
     STUDENT_P50: "p50 latency",
     STUDENT_P99: "p99 latency",
     SPEED_UP: "speed-up at p50",
+    SPEED_UP_P99: "speed-up at p99",
     REDUCTION: "cost reduction",
     AGREEMENT: "agreement of student and teacher",
     UNSPENT_ERROR: "what is left of the error for looks at these rows",
@@ -63,7 +65,7 @@ def stated(measurement: str, bound: float) -> str:
         return f"{_short(100 * bound)} %"
     if measurement in (STUDENT_P50, STUDENT_P99):
         return f"{_short(bound)} ms"
-    return f"{_short(bound)} ×" if measurement in (SPEED_UP, REDUCTION) else _short(bound)
+    return f"{_short(bound)} ×" if measurement in (SPEED_UP, SPEED_UP_P99, REDUCTION) else _short(bound)
 
 
 def _short(number: float) -> str:
@@ -132,8 +134,9 @@ def _sentence(claim: Requirement, value: Interval) -> str:
         case name if name in (STUDENT_P50, STUDENT_P99):
             which = "p50" if name == STUDENT_P50 else "p99"
             return f"{which} is between {value.lower:.2f} and {value.upper:.2f} ms; allowed {bound:g} ms"
-        case name if name == SPEED_UP:
-            return f"the student is {value.lower:.2f} to {value.upper:.2f} × as fast at p50; required {bound:g} ×"
+        case name if name in (SPEED_UP, SPEED_UP_P99):
+            which = "p50" if name == SPEED_UP else "p99"
+            return f"the student is {value.lower:.2f} to {value.upper:.2f} × as fast at {which}; required {bound:g} ×"
         case name if name == REDUCTION:
             return f"a request is {value.lower:.2f} to {value.upper:.2f} × cheaper; required {bound:g} ×"
         case name if name == AGREEMENT:

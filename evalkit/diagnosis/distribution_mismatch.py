@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.diagnosis.coverage import least_covered
 from evalkit.diagnosis.finding import FailureMode, Finding
+from evalkit.diagnosis.population_stability import length_stability
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 
@@ -18,21 +20,42 @@ FOLDS = 5
 MOST_FEATURES = 50_000
 REPLICATES = 500
 ALARM_AUC = 0.55
+ALARM_P = 0.01
 PRACTICE = "draw the held-out set and the training text anew from production inputs, then repeat the gate"
 
 
 def distribution_mismatch(
-    held_out: Sequence[str], production: Sequence[str], level: float, rng: np.random.Generator
+    held_out: Sequence[str],
+    production: Sequence[str],
+    level: float,
+    rng: np.random.Generator,
+    training: Sequence[str] = (),
 ) -> Finding:
     """Classifier two-sample test on TF-IDF of 1 to 4 characters, for any script.
 
-    It fires when the AUC's lower bound is above 0.55.
-    The AUC is out of fold (5 folds), its interval a percentile bootstrap over texts. At most 2,000 texts of
-    each side, drawn by ``rng``, and 500 characters of each.
+    It fires when p < .01 and the AUC's lower bound is above 0.55.
+    The AUC is out of fold (5 folds), its interval a percentile bootstrap over texts; p is Mann and Whitney's of the
+    same scores, one-sided. At most 2,000 texts of each side, drawn by ``rng``, and 500 characters of each. Where it
+    fires, the examples are the production texts least like any text of ``training`` (without one, of the held-out set).
     Source: Lopez-Paz & Oquab 2017, "Revisiting classifier two-sample tests".
     """
-    value = _auc(held_out, production, level, rng)
-    fired = isinstance(value, Interval) and value.lower > ALARM_AUC
+    smaller = min(len(held_out), len(production))
+    if smaller < FEWEST_TEXTS:
+        reason = f"{smaller} texts on the smaller side; {FEWEST_TEXTS} are needed"
+        return _finding(NotEstimable(reason=reason, n=smaller, n_needed=FEWEST_TEXTS), f"not measured: {reason}")
+    ours, theirs = _draw(held_out, rng), _draw(production, rng)
+    sides = np.repeat([0, 1], [len(ours), len(theirs)])
+    scores = _out_of_fold(ours + theirs, sides, int(rng.integers(2**31)))
+    value = _bootstrap(scores, sides, level, rng)
+    p = _p_no_difference(scores[sides == 0], scores[sides == 1])
+    if value.lower <= ALARM_AUC or p >= ALARM_P:
+        return _finding(value, _explain(value, p, ours, theirs))
+    covering = _draw(training, rng) if len(training) else ours
+    return _finding(value, _explain(value, p, ours, theirs), least_covered(covering, theirs))
+
+
+def _finding(value: Estimate, explanation: str, examples: tuple[str, ...] = ()) -> Finding:
+    """Fired where there are ``examples`` of what is not covered."""
     return Finding(
         failure_mode=FailureMode.DISTRIBUTION_MISMATCH,
         measurement=Measurement(
@@ -42,24 +65,11 @@ def distribution_mismatch(
             value=value,
             evidence="findings.json",
         ),
-        fired=fired,
-        explanation=_explain(value),
+        fired=bool(examples),
+        explanation=explanation,
         corrective_practice=PRACTICE,
+        examples=examples,
     )
-
-
-def _auc(held_out: Sequence[str], production: Sequence[str], level: float, rng: np.random.Generator) -> Estimate:
-    smaller = min(len(held_out), len(production))
-    if smaller < FEWEST_TEXTS:
-        return NotEstimable(
-            reason=f"{smaller} texts on the smaller side; {FEWEST_TEXTS} are needed",
-            n=smaller,
-            n_needed=FEWEST_TEXTS,
-        )
-    texts = _draw(held_out, rng) + _draw(production, rng)
-    sides = np.repeat([0, 1], [min(len(held_out), MOST_TEXTS), min(len(production), MOST_TEXTS)])
-    scores = _out_of_fold(texts, sides, int(rng.integers(2**31)))
-    return _bootstrap(scores, sides, level, rng)
 
 
 def _draw(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
@@ -68,17 +78,17 @@ def _draw(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
 
 
 def _out_of_fold(texts: list[str], sides: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
+    """How much each text looks like production, said by a classifier that never saw it. The features know all texts,
+    but not their sides."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedKFold, cross_val_predict
-    from sklearn.pipeline import make_pipeline
 
-    model = make_pipeline(
-        TfidfVectorizer(analyzer="char", ngram_range=(1, 4), sublinear_tf=True, min_df=2, max_features=MOST_FEATURES),
-        LogisticRegression(max_iter=500),
-    )
+    features = TfidfVectorizer(
+        analyzer="char", ngram_range=(1, 4), sublinear_tf=True, min_df=2, max_features=MOST_FEATURES
+    ).fit_transform(texts)
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    scores = cross_val_predict(model, texts, sides, cv=folds, method="predict_proba")
+    scores = cross_val_predict(LogisticRegression(max_iter=500), features, sides, cv=folds, method="predict_proba")
     return np.asarray(scores[:, 1], dtype=np.float64)
 
 
@@ -111,10 +121,19 @@ def area(negative: NDArray[np.float64], positive: NDArray[np.float64]) -> float:
     return float((below + 0.5 * ties).sum() / (len(negative) * len(positive)))
 
 
-def _explain(value: Estimate) -> str:
-    if isinstance(value, NotEstimable):
-        return f"not measured: {value.reason}"
+def _p_no_difference(held_out: NDArray[np.float64], production: NDArray[np.float64]) -> float:
+    """That production texts do not score higher. Equal scores throughout tell nothing apart."""
+    from scipy.stats import mannwhitneyu
+
+    if np.ptp(np.concatenate([held_out, production])) == 0:
+        return 1.0
+    return float(mannwhitneyu(production, held_out, alternative="greater", method="asymptotic").pvalue)
+
+
+def _explain(value: Interval, p: float, held_out: Sequence[str], production: Sequence[str]) -> str:
+    lengths = length_stability(held_out, production)
     return (
         f"a classifier tells held-out from production texts with AUC {value.point:.2f} "
-        f"({value.lower:.2f} to {value.upper:.2f}; 0.5 = not at all, alarm when the lower bound is above {ALARM_AUC})"
+        f"({value.lower:.2f} to {value.upper:.2f}; 0.5 = not at all, alarm when the lower bound is above {ALARM_AUC} "
+        f"and p, here {p:.2g}, below {ALARM_P}); stability index of text length {lengths:.2f}"
     )

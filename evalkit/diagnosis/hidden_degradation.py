@@ -12,6 +12,7 @@ from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.multiplicity import holm
 from evalkit.stats.paired_difference import p_worse
 
+NEGATIVE_FLIPS = "negative_flip_rate"
 PRACTICE = (
     "add training text of that subpopulation with the teacher's outputs, weight it in the loss, or keep the teacher "
     "for it"
@@ -34,11 +35,12 @@ def hidden_degradation(
     harmed = _harmed(known, margins, confidence)
     worst = min(harmed or known, key=lambda name: known[name].value.point + margins[name])  # type: ignore[union-attr]
     aggregate_passes = overall.value.lower > -overall_margin
+    explanation = _explain(known[worst], margins[worst], len(harmed), aggregate_passes=aggregate_passes)
     return Finding(
         failure_mode=FailureMode.WRONG_METRIC,
         measurement=known[worst],
         fired=bool(harmed) and aggregate_passes,
-        explanation=_explain(known[worst], margins[worst], len(harmed), aggregate_passes=aggregate_passes),
+        explanation=explanation + _flips(measurements),
         corrective_practice=PRACTICE,
     )
 
@@ -57,6 +59,14 @@ def _explain(worst: Measurement, margin: float, harmed: int, *, aggregate_passes
         f"{harmed} subpopulations are shown outside their margin and {aggregate}; farthest out is "
         f"{worst.subpopulation} at {gap} points (allowed −{100 * margin:.1f})"
     )
+
+
+def _flips(measurements: Sequence[Measurement]) -> str:
+    """What the aggregate gap hides too: rows lost that other rows won make up for."""
+    rate = next((each.value for each in measurements if each.name == NEGATIVE_FLIPS), None)
+    if not isinstance(rate, Interval):
+        return ""
+    return f"; of all rows, {rate.point:.1%} ({rate.lower:.1%} to {rate.upper:.1%}) are lost that the teacher had right"
 
 
 def points(share: float) -> str:

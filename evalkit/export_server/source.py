@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evalkit.decision.outcome import Outcome
 from evalkit.export_server.errors import ExportError
@@ -27,6 +29,8 @@ class Judged:
     """Who overrode the verdict and why, where somebody did and it still holds."""
     verdict_sha256: str
     spec_digest: str
+    terms: Mapping[str, Any] | None = None
+    """The terms of use of the teacher's provider, as gate.yaml states them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,4 +96,5 @@ def _judged(root: Path, record: RunRecord) -> Judged:
         overridden=f"{holding[-1].by}: {holding[-1].reason}" if holding else None,
         verdict_sha256=file_digest(RunFolder(root).verdict),
         spec_digest=record.signature.spec_digest,
+        terms=record.spec.get("teacher", {}).get("terms"),
     )

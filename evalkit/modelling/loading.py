@@ -68,8 +68,11 @@ def check_classifier_folder(folder: Path) -> tuple[str, ...]:
     return labels
 
 
-def load_classifier(folder: Path) -> TextClassifier:
-    """Model and tokenizer of a folder made by ``save_pretrained``. Raises ModelError."""
+def load_classifier(folder: Path, attention: str | None = None) -> TextClassifier:
+    """Model and tokenizer of a folder made by ``save_pretrained``. Raises ModelError.
+
+    ``attention`` "eager" computes attention so that it can be read; by default it is computed as fast as can be.
+    """
     from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
@@ -80,7 +83,11 @@ def load_classifier(folder: Path) -> TextClassifier:
     family = MeanPooledClassifier if own else AutoModelForSequenceClassification
     try:
         model, report = family.from_pretrained(
-            folder, use_safetensors=True, local_files_only=True, output_loading_info=True
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            output_loading_info=True,
+            attn_implementation=attention,
         )
     except (SafetensorError, OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{folder} cannot be loaded ({_first_line(error)}); it is truncated or damaged") from error

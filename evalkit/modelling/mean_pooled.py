@@ -26,19 +26,37 @@ class MeanPooledClassifier(BertPreTrainedModel):
 
     def pooled(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
         """Text vectors [rows, hidden]."""
-        states = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[0]
-        mask = attention_mask.unsqueeze(-1).to(states.dtype)
-        mean: Tensor = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
-        return mean
+        states: Tensor = self.bert(input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids)[0]
+        return masked_mean(states, attention_mask)
 
     def forward(
         self,
         input_ids: Tensor,
         attention_mask: Tensor,
         token_type_ids: Tensor | None = None,
+        output_hidden_states: bool = False,
+        output_attentions: bool = False,
     ) -> SequenceClassifierOutput:
-        logits = self.classifier(self.dropout(self.pooled(input_ids, attention_mask, token_type_ids)))
-        return SequenceClassifierOutput(logits=logits)
+        """Logits, and where asked the states before and after every layer, and every layer's attention."""
+        encoded = self.bert(
+            input_ids,
+            attention_mask=attention_mask,
+            token_type_ids=token_type_ids,
+            output_hidden_states=output_hidden_states,
+            output_attentions=output_attentions,
+        )
+        return SequenceClassifierOutput(
+            logits=self.classifier(self.dropout(masked_mean(encoded[0], attention_mask))),
+            hidden_states=encoded.hidden_states,
+            attentions=encoded.attentions,
+        )
+
+
+def masked_mean(states: Tensor, attention_mask: Tensor) -> Tensor:
+    """Text vectors [rows, hidden]: the mean of the states of the tokens that are not padding."""
+    mask = attention_mask.unsqueeze(-1).to(states.dtype)
+    mean: Tensor = (states * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+    return mean
 
 
 def parameters(model: nn.Module) -> int:

@@ -4,32 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from evalkit.errors import ModelError, StageError
+from evalkit.errors import ModelError
 from evalkit.modelling.loading import TextClassifier
 from evalkit.modelling.predicting import torch_logits
+from evalkit.packaging.parity import Parity, compare, refuse_difference, served_logits
+from evalkit.packaging.precision import Precision
 from serving.engine import Engine
 from serving.manifest import write_manifest
 from serving.provider import Provider
 
 OPSET = 17
-PRECISION = "fp32"
 TASK = "text-classification"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parity:
-    """How far the exported file's logits are from torch's on ``texts`` real texts."""
-
-    texts: int
-    largest_logit_difference: float
-    label_flips: int
-    tolerance: float
 
 
 def export(
@@ -49,7 +37,7 @@ def export(
         name=name,
         labels=classifier.labels,
         max_length=max_length,
-        precision=PRECISION,
+        precision=Precision.FP32,
         opset=OPSET,
         provenance=provenance,
     )
@@ -78,17 +66,9 @@ def _write_onnx(model: Any, path: Path) -> None:
 def check_parity(
     classifier: TextClassifier, engine: Engine, texts: Sequence[str], max_length: int, tolerance: float
 ) -> Parity:
-    """Compares torch and the served engine, tokenisation included. Raises StageError beyond ``tolerance``."""
+    """Compares torch and the served fp32 engine, tokenisation included. Raises StageError beyond ``tolerance``."""
     expected = torch_logits(classifier, texts, max_length)
-    served = engine.logits(engine.encode(texts))
-    difference = float(np.abs(expected - served).max())
-    flips = int((expected.argmax(1) != served.argmax(1)).sum())
-    if not difference <= tolerance:
-        raise StageError(
-            f"the exported ONNX file's logits differ from torch's by {difference:.2g} on {len(texts)} texts "
-            f"({flips} labels flip); serve.parity_tolerance allows {tolerance:g}"
-        )
-    return Parity(texts=len(texts), largest_logit_difference=difference, label_flips=flips, tolerance=tolerance)
+    return refuse_difference(compare(expected, served_logits(engine, texts), Precision.FP32, "torch"), tolerance)
 
 
 def open_engine(folder: Path, provider: str, threads: int) -> Engine:

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 
 from evalkit.cost.per_request import REDUCTION
 from evalkit.data.subpopulations import Group
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P50, STUDENT_P99, TEACHER_ACCURACY, Requirement
+from evalkit.decision.requirement import (
+    SPEED_UP,
+    SPEED_UP_P99,
+    STUDENT_P50,
+    STUDENT_P99,
+    TEACHER_ACCURACY,
+    Requirement,
+)
 from evalkit.planning.question import Question
 from evalkit.quality.reweighted import WEIGHTED
 
@@ -16,6 +23,7 @@ REASONS = {
     STUDENT_P50: ON_MODELS,
     STUDENT_P99: ON_MODELS,
     SPEED_UP: ON_MODELS,
+    SPEED_UP_P99: ON_MODELS,
     TEACHER_ACCURACY: "is a claim about the teacher alone",
     REDUCTION: "follows from prices and throughput, not from held-out rows",
 }

@@ -24,23 +24,52 @@ def _problems(spec: GateSpec) -> Iterator[str]:
     bar = spec.requirements
     yield from _kind_problems(spec)
     yield from _margin_problems(spec)
+    yield from _precision_problems(spec)
     if spec.student.distill and spec.data.train is None:
         yield "student.distill needs data.train; give the training table, or student.load a finished student"
-    if spec.student.distill and spec.teacher.load is None:
+    if spec.student.distill and spec.teacher.api is not None:
+        yield (
+            "student.distill cannot learn from teacher.api yet: a student of its answers needs a tokenizer of its own. "
+            "Train it on the table that `evalkit label` writes, and give it as student.load"
+        )
+    elif spec.student.distill and spec.teacher.load is None:
         yield "student.distill needs teacher.load: recorded held-out predictions cannot label training text"
     if spec.load and spec.student.recorded:
         yield "load is given, but recorded predictions cannot be served; remove it, or give the student by load"
     yield from _capacity_problems(spec)
     if not spec.load and (bar.latency.p50_ms or bar.latency.p99_ms):
         yield "requirements.latency needs the load section (rate_rps); add it or remove the requirement"
-    if not spec.load and bar.speed_up:
-        yield "requirements.speed_up needs the load section (rate_rps); add it or remove the requirement"
+    for name in ("speed_up", "speed_up_p99"):
+        if not spec.load and getattr(bar, name):
+            yield f"requirements.{name} needs the load section (rate_rps); add it or remove the requirement"
     if not spec.cost and bar.cost_reduction:
         yield (
             f"requirements.cost_reduction is {bar.cost_reduction:g} but there is no cost section; give prices with "
             "source and date, or set requirements.cost_reduction to null"
         )
     yield from _price_problems(spec)
+
+
+def _precision_problems(spec: GateSpec) -> Iterator[str]:
+    """Precisions that nothing can be made or served in."""
+    serve = spec.serve
+    asked = (
+        ("serve.precision", serve.precision, "student", spec.student.recorded),
+        ("serve.teacher_precision", serve.teacher_precision, "teacher", spec.teacher.load is None),
+    )
+    for key, precision, role, without_model in asked:
+        if precision != "fp32" and without_model:
+            yield f"{key} is {precision}, but the {role} has no model to make it of; remove it, or give {role}.load"
+        if precision == "int8_static" and spec.data.train is None:
+            yield (
+                f"{key} is int8_static, which needs data.train to find the range of its activations on; give the "
+                "training table, or take int8_dynamic"
+            )
+        if precision == "fp16" and serve.provider != "cuda" and not serve.fp16_on_cpu:
+            yield (
+                f"{key} is fp16 and serve.provider is {serve.provider}; on a CPU fp16 is slower than fp32. Give "
+                "provider cuda, take an int8 precision, or set serve.fp16_on_cpu to true"
+            )
 
 
 def _capacity_problems(spec: GateSpec) -> Iterator[str]:

@@ -74,8 +74,11 @@ class Data(Section):
     """The share of held-out texts that may also stand in train."""
 
 
+Precision = Literal["fp32", "fp16", "int8_dynamic", "int8_static"]
+
+
 class Serve(Section):
-    """How both models are exported and served."""
+    """How both models are exported and served. The gate judges the very file that is served."""
 
     provider: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Annotated[int, Field(ge=1, le=256)] = 1
@@ -83,7 +86,18 @@ class Serve(Section):
     max_length: Annotated[int, Field(ge=4, le=8192)] = 64
     """Tokens a text is cut at, for models loaded from a Hugging Face folder."""
     parity_tolerance: Annotated[float, Field(gt=0, le=1)] = 1e-3
-    """Largest difference of any logit between torch and the exported ONNX file."""
+    """Largest difference of any logit between torch and the exported fp32 ONNX file."""
+    precision: Precision = "fp32"
+    """What the student is served in. int8_static needs data.train; fp16 needs provider cuda. A folder that is ONNX
+    already stays what it is unless another precision than fp32 is asked for."""
+    teacher_precision: Precision = "fp32"
+    """The same for the teacher."""
+    fp16_on_cpu: bool = False
+    """true serves fp16 without a GPU all the same; there it is slower than fp32."""
+    most_label_flips: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    """Share of labels that a precision below fp32 may flip; refused where its 0.95 interval lies above it."""
+    calibration_rows: Annotated[int, Field(ge=1, le=100_000)] = 256
+    """Training texts from which int8_static takes the range of its activations."""
 
 
 class CapacitySearch(Section):

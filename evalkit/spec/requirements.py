@@ -72,6 +72,8 @@ class Requirements(Section):
     latency: LatencyBar = LatencyBar()
     speed_up: Annotated[float, Field(gt=0)] | None = None
     """Teacher p50 ÷ student p50 at the same rate, at least."""
+    speed_up_p99: Annotated[float, Field(gt=0)] | None = None
+    """Teacher p99 ÷ student p99 at the same rate, at least."""
     cost_reduction: Annotated[float, Field(gt=0)] | None = 2.0
     """Teacher cost ÷ student cost per request, at least; null where the project needs no saving."""
     looks: Looks | None = None

@@ -15,10 +15,9 @@ from scipy.special import betainc
 from scipy.stats import binom
 
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
-from evalkit.stats.preconditions import finite_values, require_all, require_count, require_fraction
+from evalkit.stats.preconditions import finite_values, require_count, require_fraction
 
 METHOD = "binomial order statistics"
-RATIO_METHOD = "percentile bootstrap of the quantile ratio"
 
 FloatArray = NDArray[np.float64]
 
@@ -68,53 +67,6 @@ def requests_needed(q: float, confidence: float) -> int:
     require_fraction("confidence", confidence)
     # The logarithms may land a hair beyond a whole number; a billionth of a request is no request.
     return max(1, math.ceil(math.log1p(-confidence) / math.log(q) - 1e-9))
-
-
-def quantile_ratio(
-    numerator: ArrayLike,
-    denominator: ArrayLike,
-    q: float,
-    level: float,
-    rng: np.random.Generator,
-    replicates: int = 2000,
-) -> Estimate:
-    """Ratio of the q-quantiles of two independent samples, shapes (n,) and (k,), of one unit.
-
-    Percentile bootstrap (Efron and Tibshirani 1993, section 13.3). Nothing is resampled: the r-th
-    order statistic of n uniform draws is Beta(r, n − r + 1), and drawing with replacement picks the
-    sample of rank ceil(n · uniform), so a bootstrap quantile is the sample at a Beta-distributed
-    rank, exactly. ``n`` of the result is the smaller sample's size. ``NotEstimable`` where either
-    sample is too small for its own interval, since its bootstrap then cannot leave the largest value.
-
-    Raises ``ValueError`` for samples that are not finite, a denominator that is not positive, q or
-    level outside (0, 1), or too few replicates to have 1 beyond each bound.
-
-    >>> slow, fast = np.linspace(20, 40, 2001), np.linspace(10, 20, 2001)
-    >>> ratio = quantile_ratio(slow, fast, q=0.5, level=0.95, rng=np.random.default_rng(1))
-    >>> ratio.point, 1.9 < ratio.lower < 2.0 < ratio.upper < 2.1
-    (2.0, True)
-    """
-    require_fraction("q", q)
-    require_fraction("level", level)
-    require_count("replicates", replicates, at_least=math.ceil(2 / (1 - level) - 1e-9))
-    above, below = (
-        np.sort(finite_values("numerator", numerator)),
-        np.sort(finite_values("denominator", denominator)),
-    )
-    require_all("denominator", below, below > 0, "a ratio needs positive values below the line")
-    missing = _too_few(min(above.size, below.size), q, level)
-    if missing is not None:
-        return missing
-    ratios = _bootstrap_quantiles(above, q, rng, replicates) / _bootstrap_quantiles(below, q, rng, replicates)
-    lower, upper = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(
-        point=float(above[quantile_rank(above.size, q) - 1] / below[quantile_rank(below.size, q) - 1]),
-        lower=float(lower),
-        upper=float(upper),
-        level=level,
-        n=min(above.size, below.size),
-        method=RATIO_METHOD,
-    )
 
 
 def certificate_passes(n: int, over_limit: int, q: float, confidence: float) -> bool:
@@ -178,10 +130,3 @@ def _bound_ranks(n: int, q: float, level: float) -> tuple[int, int]:
 def quantile_rank(n: int, q: float) -> int:
     """Rank (from 1) of the empirical q-quantile; 0.07 · 100 is 7, whatever the floats say."""
     return min(n, max(1, math.ceil(n * q - 1e-9)))
-
-
-def _bootstrap_quantiles(ordered: FloatArray, q: float, rng: np.random.Generator, replicates: int) -> FloatArray:
-    n = ordered.size
-    rank = quantile_rank(n, q)
-    uniform = rng.beta(rank, n - rank + 1, size=replicates)
-    return ordered[np.minimum((n * uniform).astype(np.int64), n - 1)]

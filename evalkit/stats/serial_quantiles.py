@@ -70,8 +70,9 @@ def serial_quantile_ratio(
     """Ratio of the q-quantiles of two independent series in time order, shapes (n,) and (k,), of one unit.
 
     Percentile bootstrap (Efron and Tibshirani 1993, section 13.3) in which a series of n samples is drawn as if it had
-    n ÷ τ: the rank of its quantile is then Beta distributed, exactly (see ``quantiles.quantile_ratio``). ``n`` of the
-    result is the smaller sample's size.
+    n ÷ τ. Nothing is resampled: the r-th order statistic of n uniform draws is Beta(r, n − r + 1), and drawing with
+    replacement picks the sample of rank ceil(n · uniform), so a bootstrap quantile is the sample at a Beta-distributed
+    rank, exactly. ``n`` of the result is the smaller sample's size.
 
     Raises ``ValueError`` for samples that are not finite, a denominator that is not positive, q or level outside
     (0, 1), or too few replicates to have 1 beyond each bound.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from evalkit.errors import SpecError
 from evalkit.modelling.loading import TextClassifier
@@ -23,7 +23,12 @@ def cut_from_teacher(teacher: TextClassifier, layers: Sequence[int]) -> TextClas
     Raises SpecError for layers that the teacher does not have.
     """
     model = copy.deepcopy(teacher.model)
-    path = _layer_list(model.base_model)
+    path = _layer_path(model.base_model)
+    if path is None:
+        raise SpecError(
+            f"student.distill.cut_layers: no list of layers found in a {type(model.base_model).__name__}; "
+            "use student.distill.encoder instead"
+        )
     kept = model.base_model.get_submodule(path)
     count = len(kept)
     if not layers or list(layers) != sorted(set(layers)) or layers[0] < 0 or layers[-1] >= count:
@@ -38,9 +43,20 @@ def cut_from_teacher(teacher: TextClassifier, layers: Sequence[int]) -> TextClas
 
 
 def small_encoder(
-    teacher: TextClassifier, *, layers: int, width: int, heads: int, max_length: int, seed: int
+    teacher: TextClassifier,
+    *,
+    layers: int,
+    width: int,
+    heads: int,
+    max_length: int,
+    seed: int,
+    embeddings: Literal["fresh", "pca"] = "fresh",
 ) -> TextClassifier:
-    """A mean-pooled BERT of ``layers`` × ``width`` with the teacher's tokenizer and fresh weights."""
+    """A mean-pooled BERT of ``layers`` × ``width`` with the teacher's tokenizer and fresh weights.
+
+    With ``embeddings`` pca the token embeddings start as the teacher's, see ``projected_embeddings``. Where the
+    teacher's attention is computed eagerly, so that it can be read, the student's is too.
+    """
     from transformers import BertConfig
 
     config = BertConfig(
@@ -53,21 +69,58 @@ def small_encoder(
         pad_token_id=teacher.tokenizer.pad_token_id,
         id2label=dict(enumerate(teacher.labels)),
         label2id={label: index for index, label in enumerate(teacher.labels)},
+        attn_implementation="eager" if teacher.model.config._attn_implementation == "eager" else None,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = MeanPooledClassifier(config)
+    if embeddings == "pca":
+        _start_embeddings(model, teacher)
     return TextClassifier(model=model, tokenizer=teacher.tokenizer, labels=teacher.labels)
 
 
-def _layer_list(encoder: Any) -> str:
+def encoder_layers(model: Any) -> nn.ModuleList | None:
+    """The list of a model's encoder layers; None where it has none under a known name."""
+    path = _layer_path(model.base_model)
+    return None if path is None else model.base_model.get_submodule(path)
+
+
+def projected_embeddings(vectors: Tensor, width: int) -> Tensor:
+    """Token vectors [tokens, teacher's width] on their first ``width`` principal components [tokens, width].
+
+    Centred, and otherwise unscaled: distances are kept as well as ``width`` numbers can. Raises SpecError where the
+    teacher is narrower.
+    """
+    if width > vectors.shape[1]:
+        raise SpecError(
+            f"student.distill.encoder is {width} wide and its teacher {vectors.shape[1]}: embeddings cannot be "
+            "projected on more components than there are; give a narrower encoder, or embeddings: fresh"
+        )
+    centred = (vectors - vectors.mean(0)).double()
+    _, directions = torch.linalg.eigh(centred.T @ centred)
+    projected: Tensor = centred @ directions.flip(1)[:, :width]
+    return projected.to(vectors.dtype)
+
+
+def _start_embeddings(model: Any, teacher: TextClassifier) -> None:
+    """Sets the student's token embeddings to the teacher's, projected; padding stays 0."""
+    own, its = model.get_input_embeddings().weight, teacher.model.get_input_embeddings().weight
+    if len(its) < len(own):
+        raise SpecError(
+            f"the teacher embeds {len(its):,} tokens and its tokenizer knows {len(own):,}; "
+            "give student.distill.encoder embeddings: fresh"
+        )
+    with torch.no_grad():
+        own.copy_(projected_embeddings(its[: len(own)], own.shape[1]))
+        if teacher.tokenizer.pad_token_id is not None:
+            own[teacher.tokenizer.pad_token_id] = 0
+
+
+def _layer_path(encoder: Any) -> str | None:
     for path in LAYER_LISTS:
         try:
             if isinstance(encoder.get_submodule(path), nn.ModuleList):
                 return path
         except AttributeError:
             continue
-    raise SpecError(
-        f"student.distill.cut_layers: no list of layers found in a {type(encoder).__name__}; "
-        "use student.distill.encoder instead"
-    )
+    return None

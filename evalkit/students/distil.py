@@ -1,62 +1,36 @@
-"""Distillation of a student on the teacher's recorded probabilities."""
+"""Distillation of a student on its teacher: recorded answers, and what happens inside it, by any objectives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from pathlib import Path
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from evalkit.errors import StageError
 from evalkit.modelling.loading import TextClassifier
-from evalkit.students.objectives import response_loss
-from evalkit.students.training import Progress, Schedule, train
-
-SMALLEST_PROBABILITY = 1e-8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseObjective:
-    """soft_weight · T² · KL(teacher ‖ student) + hard_weight · cross-entropy."""
-
-    temperature: float
-    soft_weight: float
-    hard_weight: float
+from evalkit.spec.distill import Objective
+from evalkit.students.building import loss_of
+from evalkit.students.lesson import Lesson
+from evalkit.students.refusals import refuse_invalid
+from evalkit.students.schedule import Schedule
+from evalkit.students.training import Progress, Trained, train
 
 
 def distil(
     student: TextClassifier,
-    texts: Sequence[str],
-    teacher_probabilities: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    objective: ResponseObjective,
+    lesson: Lesson,
+    objectives: Sequence[Objective],
     schedule: Schedule,
     on_progress: Callable[[Progress], None],
-) -> float:
-    """Trains ``student`` in place; returns the mean loss of the last epoch.
+    teacher: TextClassifier | None = None,
+    checkpoints: Path | None = None,
+) -> Trained:
+    """Trains ``student`` in place.
 
-    ``teacher_probabilities`` [rows, labels] and ``labels`` [rows] (−1 = no true label) lie in the
-    order of ``texts``; raises StageError where they are not one a text: a table shifted by one row teaches
-    nonsense without a word.
+    ``teacher`` is needed for objectives that read what happens inside it (feature.*, relation.*), and runs beside the
+    student on the same batches. ``checkpoints`` is a folder from which a killed training goes on. Raises SpecError or
+    InvalidComparison, before any step, for a set-up that cannot teach what it says (``evalkit.students.refusals``).
     """
-    if not len(texts) == len(teacher_probabilities) == len(labels):
-        raise StageError(
-            f"{len(texts)} training texts, {len(teacher_probabilities)} teacher outputs and {len(labels)} labels do "
-            "not pair up; ask the teacher again for this very table"
-        )
-    log_probabilities = torch.from_numpy(np.log(np.maximum(teacher_probabilities, SMALLEST_PROBABILITY)))
-    truth = torch.from_numpy(labels)
-
-    def loss(logits: torch.Tensor, rows: NDArray[np.int64]) -> torch.Tensor:
-        return response_loss(
-            logits,
-            log_probabilities[rows],
-            truth[rows],
-            temperature=objective.temperature,
-            soft_weight=objective.soft_weight,
-            hard_weight=objective.hard_weight,
-        )
-
-    return train(student, texts, loss, schedule, on_progress)
+    refuse_invalid(objectives, student, teacher, lesson, schedule.batch_rows)
+    with ExitStack() as after:
+        loss = loss_of(objectives, student, teacher, lesson, schedule.seed, after)
+        return train(student, lesson.texts, loss, schedule, on_progress, checkpoints=checkpoints)

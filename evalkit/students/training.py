@@ -1,46 +1,77 @@
-"""One training loop: batches of like length, AdamW, warm-up then cosine, any loss of logits."""
+"""The training loop: batches of like length, AdamW, warm-up then cosine, early stopping, checkpoints, any loss."""
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
 from evalkit.errors import StageError
-from evalkit.modelling.batches import pad, shuffled_by_length, tokenise
+from evalkit.modelling.batches import in_length_order, shuffled_by_length, tokenise
 from evalkit.modelling.loading import TextClassifier
-from evalkit.modelling.mean_pooled import is_finite
+from evalkit.students.checkpoint import Checkpoints
+from evalkit.students.devices import Devices, open_devices
+from evalkit.students.early_stopping import EarlyStopping, split
+from evalkit.students.loss import Loss
+from evalkit.students.schedule import Schedule
+from evalkit.students.stepping import Forward, Stepper, total
 
-Loss = Callable[[Tensor, NDArray[np.int64]], Tensor]
-"""(logits of a batch, the batch's row numbers) → one number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schedule:
-    """How long and how fast: ``warmup`` is the share of steps with a rising rate."""
-
-    epochs: int
-    learning_rate: float
-    batch_rows: int
-    max_length: int
-    seed: int
-    warmup: float = 0.06
-    weight_decay: float = 0.01
-    clip: float = 1.0
+REPORTED = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """``loss`` is the mean since the last report."""
+    """``loss`` and its ``terms`` are means over the steps since the last report."""
 
     step: int
     steps: int
     loss: float
+    terms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trained:
+    """What a training was. ``loss`` and its ``terms`` are means over the last epoch that was trained."""
+
+    loss: float
+    terms: dict[str, float]
+    epochs: int
+    steps: int
+    device: str
+    precision: str
+    processes: int
+    held_back_rows: int = 0
+    held_back_loss: float | None = None
+    """Of the best epoch, whose weights the student has; None where no rows were held back."""
+    best_epoch: int | None = None
+    """Counted from 1."""
+    resumed_at: int | None = None
+    """The step of the checkpoint that it went on from."""
+
+    def facts(self) -> dict[str, Any]:
+        """For the record: rounded, and without what did not apply."""
+        terms = {f"last_epoch_{name}": round(each, 5) for name, each in self.terms.items()}
+        stopping = {
+            "held_back_rows": self.held_back_rows,
+            "held_back_loss": None if self.held_back_loss is None else round(self.held_back_loss, 5),
+            "best_epoch": self.best_epoch,
+        }
+        return {
+            "epochs": self.epochs,
+            "steps": self.steps,
+            "last_epoch_loss": round(self.loss, 5),
+            **(terms if len(terms) > 1 else {}),
+            **(stopping if self.held_back_rows else {}),
+            **({} if self.resumed_at is None else {"resumed_at_step": self.resumed_at}),
+            "trained_on": f"{self.device} ({self.precision})" + (f" × {self.processes}" if self.processes > 1 else ""),
+        }
 
 
 def train(
@@ -49,58 +80,179 @@ def train(
     loss: Loss,
     schedule: Schedule,
     on_progress: Callable[[Progress], None],
-) -> float:
-    """Trains ``classifier.model`` in place and returns the mean loss of its last epoch.
+    *,
+    checkpoints: Path | None = None,
+) -> Trained:
+    """Trains ``classifier.model`` and ``loss.modules`` in place.
 
-    The same inputs, seed and number of threads give the same weights on a CPU. Raises StageError
-    where a loss is not finite, naming the step.
+    Runs where accelerate's configuration says: on one CPU, one GPU, or in several processes that share each batch.
+    ``checkpoints`` is a folder of this training's own: killed and called again with the same arguments, it goes on
+    from there. The same inputs, seed and number of threads give the same weights on a CPU, killed or not.
+
+    Raises StageError where a loss or a gradient is not finite, naming step, term and rows, with the last checkpoint
+    kept; and where a checkpoint cannot be written, or is of another training.
     """
-    ids = tokenise(classifier.tokenizer, texts, schedule.max_length)
-    lengths = np.array([len(row) for row in ids], dtype=np.int64)
-    rng = np.random.default_rng(schedule.seed)
-    steps = schedule.epochs * math.ceil(len(ids) / schedule.batch_rows)
-    weights = [each for each in classifier.model.parameters() if each.requires_grad]
-    optimiser = torch.optim.AdamW(
-        weights,
-        lr=schedule.learning_rate,
-        weight_decay=schedule.weight_decay,
-        fused=True,  # on a CPU six times faster than the loop, and most of a small student's step is the optimiser
-    )
-    rates = torch.optim.lr_scheduler.LambdaLR(optimiser, _rate(steps, schedule.warmup))
-    step, losses = 0, [0.0]
-    classifier.model.train()
-    with torch.random.fork_rng():
-        torch.manual_seed(schedule.seed)
-        for _ in range(schedule.epochs):
-            losses = []
-            for rows in shuffled_by_length(lengths, schedule.batch_rows, rng):
-                batch = pad([ids[row] for row in rows], classifier.tokenizer.pad_token_id)
-                value = loss(classifier.model(**batch).logits, rows)
-                step += 1
-                if not is_finite(value):
-                    raise StageError(
-                        f"training loss is {value.item()} at step {step} of {steps}; lower the learning rate "
-                        f"({schedule.learning_rate})"
-                    )
-                optimiser.zero_grad(set_to_none=True)
-                value.backward()
-                torch.nn.utils.clip_grad_norm_(weights, schedule.clip)
-                optimiser.step()
-                rates.step()
-                losses.append(value.item())
-                if step % 10 == 0 or step == steps:
-                    on_progress(Progress(step=step, steps=steps, loss=float(np.mean(losses[-10:]))))
-    classifier.model.eval()
-    return float(np.mean(losses))
+    devices = open_devices()
+    loop = _Loop(classifier, texts, loss, schedule, devices)
+    with devices.own_randomness():
+        torch.manual_seed(schedule.seed + devices.number)
+        loop.run(on_progress, checkpoints)
+    return loop.result()
 
 
-def _rate(steps: int, warmup: float) -> Callable[[int], float]:
-    rising = max(1, round(steps * warmup))
+class _Loop:
+    """A training between two of its steps: everything that the rest of it depends on."""
 
-    def rate(step: int) -> float:
-        if step < rising:
-            return (step + 1) / rising
-        done = (step - rising) / max(1, steps - rising)
-        return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+    def __init__(
+        self, classifier: TextClassifier, texts: Sequence[str], loss: Loss, schedule: Schedule, devices: Devices
+    ) -> None:
+        self._schedule, self._devices = schedule, devices
+        self._parts = {"model": classifier.model, "modules": loss.modules}
+        ids = tokenise(classifier.tokenizer, texts, schedule.max_length)
+        self._ids, self._lengths = ids, np.array([len(row) for row in ids], dtype=np.int64)
+        self._trained, self._held_back = split(texts, schedule.held_back, schedule.seed)
+        self._steps = schedule.epochs * math.ceil(len(self._trained) / schedule.step_rows)
+        for part in self._parts.values():
+            part.to(devices.device)
+        self._forward = Forward(classifier=classifier, loss=loss, ids=ids, devices=devices)
+        self._stepper = Stepper(self._forward, schedule, self._steps)
+        devices.start_equal(self._stepper.weights)
+        self._stopping = EarlyStopping(patience=schedule.patience)
+        self._rng = np.random.default_rng(schedule.seed)
+        self._epoch_start = self._rng.bit_generator.state
+        self._epoch, self._batch, self._step = 0, 0, 0
+        self._losses: list[dict[str, float]] = []
+        self._resumed_at: int | None = None
 
-    return rate
+    def run(self, on_progress: Callable[[Progress], None], folder: Path | None) -> None:
+        checkpoints = None
+        if folder is not None:
+            checkpoints = Checkpoints(folder=folder, fingerprint=self._fingerprint())
+            self._resume(checkpoints.latest())
+        self._train_mode(True)
+        while not self._finished:
+            self._run_epoch(on_progress, checkpoints)
+        if self._stopping.weights:
+            self._load(self._stopping.weights)
+        self._train_mode(False)
+        for part in self._parts.values():
+            part.to("cpu")
+
+    def result(self) -> Trained:
+        stopping = self._stopping if len(self._held_back) else None
+        terms = _means(self._losses)
+        return Trained(
+            loss=sum(terms.values()),
+            terms=terms,
+            epochs=self._epoch,
+            steps=self._step,
+            device=str(self._devices.device),
+            precision=self._devices.precision,
+            processes=self._devices.processes,
+            held_back_rows=len(self._held_back),
+            held_back_loss=None if stopping is None else stopping.loss,
+            best_epoch=None if stopping is None else stopping.epoch,
+            resumed_at=self._resumed_at,
+        )
+
+    @property
+    def _finished(self) -> bool:
+        return self._epoch == self._schedule.epochs or (len(self._held_back) > 0 and self._stopping.done)
+
+    def _run_epoch(self, on_progress: Callable[[Progress], None], checkpoints: Checkpoints | None) -> None:
+        self._epoch_start = self._rng.bit_generator.state
+        order = list(shuffled_by_length(self._lengths[self._trained], self._schedule.step_rows, self._rng))
+        if self._batch == 0:
+            self._losses = []
+        for batch in order[self._batch :]:
+            self._losses.append(self._stepper.take(self._trained[batch], self._step + 1))
+            self._step, self._batch = self._step + 1, self._batch + 1
+            if self._step % REPORTED == 0 or self._step == self._steps:
+                self._report(on_progress)
+            if self._step % self._schedule.checkpoint_steps == 0 and self._batch < len(order):
+                self._save(checkpoints)
+        self._epoch, self._batch = self._epoch + 1, 0
+        self._epoch_start = self._rng.bit_generator.state
+        if len(self._held_back):
+            self._look_at_held_back()
+        self._save(checkpoints)
+
+    def _report(self, on_progress: Callable[[Progress], None]) -> None:
+        if self._devices.number == 0:
+            terms = _means(self._losses[-REPORTED:])
+            on_progress(Progress(step=self._step, steps=self._steps, loss=sum(terms.values()), terms=terms))
+
+    def _look_at_held_back(self) -> None:
+        self._train_mode(False)
+        with torch.no_grad():
+            summed = 0.0
+            for at in in_length_order(self._lengths[self._held_back], self._schedule.batch_rows):
+                summed += total(self._forward.terms(self._held_back[at])).item() * len(at)
+        self._train_mode(True)
+        loss = float(self._devices.of_all(summed / len(self._held_back))[0])
+        if not math.isfinite(loss):
+            raise StageError(
+                f"the loss on the {len(self._held_back)} held-back rows is {loss} after epoch {self._epoch}; lower the "
+                f"learning rate ({self._schedule.learning_rate})"
+            )
+        if self._stopping.better(loss):
+            self._stopping.weights = {
+                name: {key: each.detach().to("cpu", copy=True) for key, each in part.state_dict().items()}
+                for name, part in self._parts.items()
+            }
+
+    def _train_mode(self, on: bool) -> None:
+        for part in self._parts.values():
+            part.train(on)
+
+    def _load(self, weights: dict[str, Any]) -> None:
+        for name, part in self._parts.items():
+            part.load_state_dict(weights[name])
+
+    def _save(self, checkpoints: Checkpoints | None) -> None:
+        if checkpoints is None:
+            return
+        random = self._devices.of_all(self._devices.random_state())
+        if self._devices.number > 0:
+            return
+        checkpoints.write(
+            self._step,
+            {
+                "weights": {name: part.state_dict() for name, part in self._parts.items()},
+                "stepper": self._stepper.state(),
+                "stopping": self._stopping.state(),
+                "random": random,
+                "generator": self._epoch_start,
+                "position": {"epoch": self._epoch, "batch": self._batch, "step": self._step},
+                "losses": self._losses,
+            },
+        )
+
+    def _resume(self, state: dict[str, Any] | None) -> None:
+        if state is None:
+            return
+        self._load(state["weights"])
+        self._stepper.resume(state["stepper"])
+        self._stopping.resume(state["stopping"])
+        self._devices.set_random_state(state["random"][self._devices.number])
+        self._rng.bit_generator.state = state["generator"]
+        at = state["position"]
+        self._epoch, self._batch, self._step = at["epoch"], at["batch"], at["step"]
+        self._losses = state["losses"]
+        self._resumed_at = self._step
+
+    def _fingerprint(self) -> str:
+        """Names the training: its schedule, its texts, the weights it starts from, and how many processes share it."""
+        schedule = replace(self._schedule, checkpoint_steps=1)
+        digest = hashlib.sha256(repr((schedule, self._devices.processes, self._lengths.tolist())).encode())
+        digest.update(np.fromiter(chain.from_iterable(self._ids), dtype=np.int64).tobytes())
+        for part in self._parts.values():
+            for name, each in part.state_dict().items():
+                digest.update(name.encode())
+                digest.update(each.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+
+def _means(losses: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The mean of each term over the steps."""
+    return {name: float(np.mean([step[name] for step in losses])) for name in (losses[0] if losses else ())}

@@ -32,6 +32,8 @@ class Side:
     version: str
     model: ServableModel | None
     recorded: Path | None
+    source: str = ""
+    """Who gave the recorded answers, where it is not the file's own name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,10 +14,12 @@ from evalkit.spec.loading import LoadedSpec
 from evalkit.workflow.answering import Side, predict, refuse_incomparable, side
 from evalkit.workflow.cascading import judge_cascade
 from evalkit.workflow.costing import judge_cost, recorded_usage
+from evalkit.workflow.diagnosing import diagnose
 from evalkit.workflow.gate import Gate, Reporter
 from evalkit.workflow.grouping import grouping_of, refuse_small, refuse_unasked
 from evalkit.workflow.inputs import Inputs, check_inputs
 from evalkit.workflow.judging import judge, judge_quality, refuse_unfit_metrics
+from evalkit.workflow.labelling import api_side
 from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
 from evalkit.workflow.recording import put_together
 
@@ -49,11 +51,12 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     inputs, counted = check_inputs(gate)
     refuse_unasked(spec, inputs.groups)
 
-    teacher = None if spec.teacher.recorded else teacher_model(gate, inputs)
+    teacher = None if spec.teacher.load is None else teacher_model(gate, inputs)
     if teacher is not None:
         refuse_other_labels(spec.task.labels, teacher.manifest.labels, teacher.manifest.labels)
     student = None if spec.student.recorded else student_model(gate, inputs, teacher)
-    sides = side(gate, TEACHER, teacher), side(gate, STUDENT, student)
+    of_teacher = side(gate, TEACHER, teacher) if spec.teacher.api is None else api_side(gate, inputs)
+    sides = of_teacher, side(gate, STUDENT, student)
     refuse_incomparable(gate, *sides)
 
     answered = predict(gate, inputs, *sides)
@@ -62,6 +65,7 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     grouping = grouping_of(spec, answered.units, gate.confidence)
     refuse_small(spec, grouping)
     judged = judge_quality(gate, inputs, answered, grouping)
+    judged = replace(judged, findings=judged.findings + diagnose(gate, inputs, answered, teacher, student))
     measurements = judged.measurements
 
     from evalkit.workflow.under_load import put_under_load

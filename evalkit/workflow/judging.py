@@ -37,7 +37,7 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.grouping import Grouping, claims_of
 from evalkit.workflow.inputs import Inputs
 
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,8 @@ def _findings(
         found.append(discovered_finding(discovery, quality.subpopulation_margin, gate.confidence))
     if inputs.production is not None:
         rng = np.random.default_rng(gate.spec.seed)
-        found.append(distribution_mismatch(inputs.held_out.texts, inputs.production, gate.level, rng))
+        taught = () if inputs.train is None else inputs.train.texts
+        found.append(distribution_mismatch(inputs.held_out.texts, inputs.production, gate.level, rng, taught))
     return tuple(each for each in found if each is not None)
 
 

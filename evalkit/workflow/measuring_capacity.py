@@ -49,6 +49,24 @@ class Capacity:
             evidence=self.evidence,
         )
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the record's load report keeps beside the rate: the limit, the trials, and the cliff where there is
+        one."""
+        found, cliff = self.result, self.result.cliff
+        plain = {
+            "capacity_limit_ms": found.plan.limit_ms,
+            "capacity_certified_rps": found.certified_rps,
+            "capacity_confidence": found.plan.confidence,
+            "capacity_trials": len(found.trials),
+            "capacity_seconds": found.seconds,
+            "capacity_cliff_below_rps": None if cliff is None else cliff.below_rps,
+            "capacity_cliff_above_rps": None if cliff is None else cliff.above_rps,
+            "capacity_cliff_p99_below_ms": None if cliff is None else cliff.p99_below_ms,
+            "capacity_cliff_p99_above_ms": None if cliff is None else cliff.p99_above_ms,
+        }
+        return {name: float(value) for name, value in plain.items() if value is not None}
+
 
 def capacity_of(gate: Gate, model: ServableModel, texts: list[str], expected: list[str]) -> Capacity | None:
     """Serves one model and searches for its capacity; None where the spec does not ask.

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evalkit.decision.requirement import SPEED_UP
+from evalkit.decision.requirement import SPEED_UP, SPEED_UP_P99
 from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.record.hardware import hardware
 from evalkit.record.layout import utc_now, write_json
@@ -33,18 +33,18 @@ from evalkit.workflow.served_process import Served, served
 from loadtest import layout as files
 from loadtest.generator_info import read_generator_info
 from loadtest.plan import MIN_DURATION_S, MIN_EXPECTED_REQUESTS, Arrivals, OpenLoopPlan
-from loadtest.run import run_plan
+from loadtest.run import run_prepared
 from loadtest.samples import read_samples
+from loadtest.standing import StandingGenerator, standing_generator
 from loadtest.summary import charged_latency_ms, count_answers, summarise
 from loadtest.validity import ServedSide, saturation_void_reasons, void_reasons
 
-VERSION = 1
-SPEED_UP_P99 = "teacher_over_student_p99"
+VERSION = 2
 ATTEMPTS = 2
 MOST_SEGMENTS = 10
 SEGMENT_S = 2.0
 WARMUP_S = 0.5
-PAIR = "pair.json"
+PAIR, GENERATOR = "pair.json", "generator"
 SUMMARY_LEVEL = 0.9
 
 FloatArray = NDArray[np.float64]
@@ -121,10 +121,11 @@ def measure_pair(
                 )
                 for model in (student, teacher)
             ]
+            generator = both.enter_context(standing_generator(folder / GENERATOR, generator_core))
             provider = gate.spec.serve.provider
 
             def run(plan: OpenLoopPlan, turn: Turn, here: Path) -> tuple[str, ...]:
-                return run_segment(plan, turn, texts, here, generator_core, provider)
+                return run_segment(plan, turn, texts, here, generator, provider)
 
             reasons = in_turns(plans, turns, folder, run, gate.reporter.progress)
         reasons = reasons or tuple(each for turn in turns for each in bad_answers(folder, turn.role, len(plans)))
@@ -166,13 +167,13 @@ def in_turns(
 
 
 def run_segment(
-    plan: OpenLoopPlan, turn: Turn, texts: Sequence[str], folder: Path, core: int | None, provider: str
+    plan: OpenLoopPlan, turn: Turn, texts: Sequence[str], folder: Path, generator: StandingGenerator, provider: str
 ) -> tuple[str, ...]:
     """One segment of one model; why it is void, nothing where it stands.
 
     What was answered is judged over all segments: one failure among the 80 requests of a segment is above 1 %.
     """
-    run_plan(plan, texts, turn.expected, folder, core=core)
+    run_prepared(plan, texts, turn.expected, folder, lambda: generator.run(plan, folder))
     summary = summarise(read_samples(folder / files.SAMPLES), plan, SUMMARY_LEVEL)
     answers = replace(summary.answers, refused=summary.answers.failed, wrong_labels=0)
     side = ServedSide(provider_asked=provider, provider=turn.server.provider, check_share=plan.check_share)

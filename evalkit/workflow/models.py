@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,18 @@ import numpy as np
 from evalkit.errors import DataError, InvalidComparison, ModelError
 from evalkit.modelling.loading import check_classifier_folder
 from evalkit.record.layout import write_json
-from evalkit.record.stages import StageResult, file_digest, folder_digest
-from evalkit.spec.model_sources import Distill
+from evalkit.record.stages import StageResult, content_key, file_digest, folder_digest
+from evalkit.spec.distill import Distill
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
+from evalkit.workflow.reducing import evenly, reduction
 from serving.manifest import Manifest, model_version, read_manifest, verify_files
 
 PACKAGE_VERSION, OUTPUTS_VERSION, DISTIL_VERSION = 1, 1, 1
 PARITY_TEXTS = 256
+STUDENT_WEIGHTS = "student-weights"
+CHECKPOINTS = "checkpoints"
+"""RUN/checkpoints/KEY outlives a killed training stage, whose own folder does not, until that stage is done."""
 MANIFEST = "manifest.json"
 
 
@@ -92,7 +97,7 @@ def _loaded_model(gate: Gate, inputs: Inputs, role: str, source: Path, stated: s
     if not source.is_dir():
         raise ModelError(f"{role}.load {source} is not a folder; give a Hugging Face or a served model folder")
     if (source / MANIFEST).is_file():
-        return _servable(role, stated, _copied(gate, role, source))
+        return _servable(role, stated, _copied(gate, inputs, role, source))
     check_classifier_folder(source)
     return _servable(role, stated, _packaged(gate, inputs, role, source, gate.spec.serve.max_length))
 
@@ -109,27 +114,41 @@ def _servable(role: str, source: str, result: StageResult, training: dict[str, A
     )
 
 
-def _copied(gate: Gate, role: str, source: Path) -> StageResult:
+def _copied(gate: Gate, inputs: Inputs, role: str, source: Path) -> StageResult:
+    """A served model folder as it is; where another precision is asked for, the variant made of it."""
     manifest = read_manifest(source)
     verify_files(source, manifest)
+    reduced = reduction(gate, inputs, role)
+    if reduced is not None and reduced.precision == manifest.precision:
+        reduced = None
 
     def work(folder: Path) -> None:
         (folder / "model").mkdir()
         for name in (MANIFEST, *manifest.files):
             shutil.copy2(source / name, folder / "model" / name)
-        write_json(folder / "parity.json", None)  # torch is not here to compare with
+        parity = None  # torch is not here to compare with
+        if reduced is not None:
+            from evalkit.packaging.export import open_engine
+            from evalkit.packaging.parity import served_logits
 
-    return gate.stage(f"{role}-model", PACKAGE_VERSION, {"files": manifest.files, "labels": manifest.labels}, work)
+            engine = open_engine(source, "cpu", gate.spec.serve.threads)
+            parity = reduced.replace(folder / "model", partial(served_logits, engine), "fp32")
+        write_json(folder / "parity.json", parity)
+
+    stated = {"files": manifest.files, "labels": manifest.labels}
+    return gate.stage(f"{role}-model", PACKAGE_VERSION, {**stated, **(reduced.stated if reduced else {})}, work)
 
 
 def _packaged(gate: Gate, inputs: Inputs, role: str, source: Path, max_length: int) -> StageResult:
-    """Exports a Hugging Face folder to ONNX and compares the two on held-out texts."""
+    """Exports a Hugging Face folder to ONNX in the precision asked for and compares the two on held-out texts."""
     serve = gate.spec.serve
-    texts = _spread(inputs.held_out.texts, PARITY_TEXTS)
+    texts = evenly(inputs.held_out.texts, PARITY_TEXTS)
+    reduced = reduction(gate, inputs, role)
 
     def work(folder: Path) -> None:
         from evalkit.modelling.loading import load_classifier
         from evalkit.modelling.mean_pooled import parameters
+        from evalkit.modelling.predicting import torch_logits
         from evalkit.packaging.export import check_parity, export, open_engine
 
         gate.reporter.progress(0.0, "opening the torch model")
@@ -140,49 +159,45 @@ def _packaged(gate: Gate, inputs: Inputs, role: str, source: Path, max_length: i
             folder / "model",
             name=f"{gate.spec.task.name}-{role}",
             max_length=max_length,
-            provenance={"role": role, "parameters": parameters(classifier.model)},
+            provenance={"role": role, "parameters": parameters(classifier.model), "run": gate.run.root.name},
         )
         gate.reporter.progress(0.7, "comparing ONNX with torch")
         engine = open_engine(folder / "model", "cpu", serve.threads)
-        write_json(
-            folder / "parity.json",
-            asdict(check_parity(classifier, engine, texts, max_length, serve.parity_tolerance)),
-        )
+        parity = asdict(check_parity(classifier, engine, texts, max_length, serve.parity_tolerance))
+        if reduced is not None:
+            original = partial(torch_logits, classifier, max_length=max_length)
+            parity = reduced.replace(folder / "model", original, "torch")
+        write_json(folder / "parity.json", parity)
 
-    return gate.stage(
-        f"{role}-model",
-        PACKAGE_VERSION,
-        {
-            "source": folder_digest(source),
-            "task": gate.spec.task.name,
-            "max_length": max_length,
-            "tolerance": serve.parity_tolerance,
-            "held_out": inputs.digests["held_out"],
-        },
-        work,
-    )
-
-
-def _spread(texts: tuple[str, ...], most: int) -> list[str]:
-    """At most ``most`` texts, evenly from the whole table."""
-    chosen = np.linspace(0, len(texts) - 1, min(most, len(texts))).round().astype(int)
-    return [texts[index] for index in chosen]
+    stated = {
+        "source": folder_digest(source),
+        "task": gate.spec.task.name,
+        "max_length": max_length,
+        "tolerance": serve.parity_tolerance,
+        "held_out": inputs.digests["held_out"],
+    }
+    return gate.stage(f"{role}-model", PACKAGE_VERSION, {**stated, **(reduced.stated if reduced else {})}, work)
 
 
 def _distilled_weights(gate: Gate, inputs: Inputs, teacher: ServableModel, distill: Distill) -> StageResult:
     train = inputs.train
     assert train is not None
-    if len(train) < distill.batch_rows:
-        raise DataError(
-            f"data.train has {len(train)} rows, fewer than student.distill.batch_rows {distill.batch_rows}; "
-            "give more text or a smaller batch"
-        )
+    _refuse_short(len(train), distill)
     outputs = _teacher_outputs(gate, inputs, teacher)
     source = gate.loaded.resolve(gate.spec.teacher.load or "")
     if (source / MANIFEST).is_file():
         raise ModelError(
             f"teacher.load {source} is an ONNX folder, from which no student can be cut; give its Hugging Face folder"
         )
+
+    stage_inputs = {
+        "teacher": folder_digest(source),
+        "outputs": outputs.key,
+        "train": inputs.digests["train"],
+        "distill": distill.model_dump(exclude={"checkpoint_steps"}),  # changes nothing in what comes out
+        "seed": gate.spec.seed,
+    }
+    checkpoints = gate.run.root / CHECKPOINTS / content_key(STUDENT_WEIGHTS, DISTIL_VERSION, stage_inputs)
 
     def work(folder: Path) -> None:
         from evalkit.students.from_spec import distil_into
@@ -196,21 +211,25 @@ def _distilled_weights(gate: Gate, inputs: Inputs, teacher: ServableModel, disti
             distill=distill,
             seed=gate.spec.seed,
             on_progress=gate.reporter.progress,
+            checkpoints=checkpoints,
         )
         write_json(folder / "training.json", training)
 
-    return gate.stage(
-        "student-weights",
-        DISTIL_VERSION,
-        {
-            "teacher": folder_digest(source),
-            "outputs": outputs.key,
-            "train": inputs.digests["train"],
-            "distill": distill.model_dump(),
-            "seed": gate.spec.seed,
-        },
-        work,
-    )
+    result = gate.stage(STUDENT_WEIGHTS, DISTIL_VERSION, stage_inputs, work)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    return result
+
+
+def _refuse_short(rows: int, distill: Distill) -> None:
+    """Raises DataError where the training table does not fill one step."""
+    step = distill.batch_rows * distill.accumulate
+    if rows * (1.0 - distill.held_back) < step:
+        kept = f" with {distill.held_back:g} of them held back" if distill.held_back else ""
+        times = f" · accumulate {distill.accumulate}" if distill.accumulate > 1 else ""
+        raise DataError(
+            f"data.train has {rows} rows{kept}, fewer than student.distill.batch_rows {distill.batch_rows}{times}; "
+            "give more text or a smaller batch"
+        )
 
 
 def _teacher_outputs(gate: Gate, inputs: Inputs, teacher: ServableModel) -> StageResult:

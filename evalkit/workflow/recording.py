@@ -108,7 +108,7 @@ def _summary(one: Side) -> ModelSummary:
     if model is None:
         return ModelSummary(
             role=one.role,
-            source=f"recorded predictions ({one.recorded.name if one.recorded else ''})",
+            source=one.source or f"recorded predictions ({one.recorded.name if one.recorded else ''})",
             version=one.version,
             parameters=None,
             megabytes=None,

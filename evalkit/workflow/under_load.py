@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.cascade.latency import Latencies
-from evalkit.decision.requirement import SPEED_UP
+from evalkit.decision.requirement import SPEED_UP, SPEED_UP_P99
 from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.predictions.recorded_latencies import LATENCY, recorded_latencies
 from evalkit.record.run_record import LoadReport
@@ -17,7 +17,6 @@ from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.measuring_capacity import Capacity, capacity_of
 from evalkit.workflow.measuring_load import Loaded, latency_measurements, load_model, tags_of
 from evalkit.workflow.measuring_pair import (
-    SPEED_UP_P99,
     measure_pair,
     recorded_speed_up_measurements,
     speed_up_measurements,
@@ -59,7 +58,7 @@ def put_under_load(
             *speed_up,
             *(each.measurement for each in capacities.values() if each is not None),
         ),
-        reports=tuple(each.report for each in loaded.values()),
+        reports=tuple(_report(each, capacities[role]) for role, each in loaded.items()),
         rates_rps={role: _rate(each, capacities[role]) for role, each in loaded.items()},
         latencies=_latencies(loaded),
     )
@@ -82,6 +81,12 @@ def _speed_up(
     return speed_up_measurements(measure_pair(gate, student, teacher, *requests), gate.level, gate.spec.seed)
 
 
+def _report(loaded: Loaded, capacity: Capacity | None) -> LoadReport:
+    if capacity is None:
+        return loaded.report
+    return replace(loaded.report, figures=loaded.report.figures | capacity.figures)
+
+
 def _rate(loaded: Loaded, capacity: Capacity | None) -> Estimate:
     return loaded.throughput_rps if capacity is None else capacity.rate_rps
 
@@ -94,7 +99,9 @@ def _latencies(loaded: dict[str, Loaded]) -> Latencies | None:
 
 def _against_recorded(gate: Gate, student: Loaded) -> tuple[Measurement, ...]:
     stated = gate.spec.teacher.recorded
-    assert stated is not None
+    if stated is None:
+        reason = "teacher.api answered many requests at once while it labelled, so the speed of one is unknown"
+        return _nothing(NotEstimable(reason=reason, n=0), "teacher.api")
     recorded_ms = recorded_latencies(gate.loaded.resolve(stated), TEACHER)
     if recorded_ms is not None:
         return recorded_speed_up_measurements(recorded_ms, student.latencies_ms, gate.level, gate.spec.seed, stated)

@@ -60,7 +60,7 @@ def prepare_teacher(build: Path, cache: Path, train: pd.DataFrame) -> Path:
         return folder
     import minilm
 
-    from evalkit.students.training import Schedule
+    from evalkit.students.schedule import Schedule
 
     labelled = train[train["label"].notna()]
     minilm.fine_tune(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from evalkit.students.training import Schedule
+from evalkit.students.schedule import Schedule
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))

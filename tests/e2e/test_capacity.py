@@ -12,6 +12,11 @@ from typing import Any
 import pytest
 from click.testing import Result
 
+from evalkit.cli.capacity_command import _rows
+from evalkit.stats.interval import NotEstimable
+from loadtest.capacity.plan import SearchPlan
+from loadtest.capacity.result import CapacityResult, StoppedBecause
+
 STUB = Path(__file__).parents[1] / "unit" / "loadtest" / "stub_server.py"
 
 
@@ -60,6 +65,15 @@ def test_a_server_that_is_down_is_void_with_the_reason(
     assert len((tmp_path / "out" / "trials.csv").read_text().splitlines()) == 3
 
 
+def test_the_reason_of_a_void_search_is_told_once() -> None:
+    reason = "void: at 300 requests a second, twice: The generator sent late."
+    result = CapacityResult(
+        plan=SearchPlan(limit_ms=25), rate=NotEstimable(reason=reason, n=2), certified_rps=None, trials=(), cliff=None,
+        stopped_because=StoppedBecause.VOID, explanation=reason, seconds=9.0,
+    )  # fmt: skip
+    assert [value for _, value in _rows(result, Path("x")) if reason in value] == [f"not found: {reason}"]
+
+
 @pytest.mark.slow
 def test_a_capacity_is_found_and_told(texts: Path, tmp_path: Path, evalkit: Callable[..., Any]) -> None:
     """3 ms a request, one after the other: fewer than 333 a second, and at half of that nobody waits for 60 ms."""
@@ -69,7 +83,7 @@ def test_a_capacity_is_found_and_told(texts: Path, tmp_path: Path, evalkit: Call
             assert server.stdout is not None
             url = f"http://127.0.0.1:{int(server.stdout.readline())}"
             done = evalkit(
-                "capacity", url, "--requests", texts, "--p99-ms", "60", "--start", "100", "--max-minutes", "0.9",
+                "capacity", url, "--requests", texts, "--p99-ms", "60", "--start", "150", "--max-minutes", "0.6",
                 "--out", "found", cwd=tmp_path,
             )  # fmt: skip
         finally:
@@ -80,4 +94,4 @@ def test_a_capacity_is_found_and_told(texts: Path, tmp_path: Path, evalkit: Call
     assert done.returncode == 0, done.stdout + done.stderr
     assert 100 < found["rate"]["point"] < 333
     assert f"{found['rate']['point']:.1f} requests/s" in done.stdout
-    assert "  1 bracket       100.0 requests/s" in done.stderr
+    assert "  1 bracket       150.0 requests/s" in done.stderr

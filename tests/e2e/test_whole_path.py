@@ -23,7 +23,7 @@ SPEC = {
     "subpopulations": {"by": ["channel"]},
     "teacher": {"load": "teacher"},
     "student": {"distill": {"cut_layers": [0], "epochs": 2, "learning_rate": 1e-3, "batch_rows": 16, "max_length": 32}},
-    "load": {"rate_rps": 30, "duration_s": 12, "warmup_s": 1, "saturation_clients": 4, "saturation_s": 2},
+    "load": {"rate_rps": 60, "duration_s": 6, "warmup_s": 1, "saturation_clients": 4, "saturation_s": 2},
     "cost": {
         side: {"usd_per_hour": 0.1, "source": "price list", "date": "2026-11-01"} for side in ("teacher", "student")
     },
@@ -31,7 +31,7 @@ SPEC = {
 }
 STAGES = [
     "data", "teacher-model", "teacher-outputs", "student-weights", "student-model", "predictions", "quality",
-    "load-student", "load-teacher", "load-pair",
+    "diagnosis", "load-student", "load-teacher", "load-pair",
 ]  # fmt: skip
 
 
@@ -65,7 +65,7 @@ def wait_for_load(project: Path, process: subprocess.Popen[str]) -> list[psutil.
         assert process.poll() is None, process.communicate()
         children = psutil.Process(process.pid).children(recursive=True)
         if any("loadtest.generator" in " ".join(child.cmdline()) for child in children):
-            time.sleep(4)
+            time.sleep(3)
             return children
         time.sleep(0.2)
     raise AssertionError("the load stage did not start")
@@ -90,19 +90,19 @@ def test_killed_in_the_load_stage_it_goes_on_where_it_stopped(project, evalkit):
 
     (run,) = (path for path in (project / "runs").iterdir() if path.is_dir())
     before = finished_stages(run)
-    assert sorted(before) == sorted(STAGES[:7])
+    assert sorted(before) == sorted(STAGES[:8])
     assert not (run / "verdict.json").exists()
 
     done = evalkit("check", "gate.yaml", cwd=project)
     assert done.returncode in (0, 1, 3), done.stderr
     after = finished_stages(run)
     assert {name: after[name] for name in before} == before, "a finished stage was repeated"
-    assert [line.split(":")[0] for line in done.stderr.splitlines() if "found finished" in line] == STAGES[:7]
+    assert [line.split(":")[0] for line in done.stderr.splitlines() if "found finished" in line] == STAGES[:8]
 
     check_record(run)
     again = evalkit("check", "gate.yaml", cwd=project)
     assert again.returncode == done.returncode
-    assert again.stderr.count("found finished") >= 7
+    assert again.stderr.count("found finished") >= 8
     interrupt_another_bar(project, run)
 
 
@@ -133,7 +133,7 @@ def check_record(run: Path) -> None:
 def interrupt_another_bar(project: Path, first: Path) -> None:
     """Another load section: everything before the load is taken over; Ctrl-C ends children and exits 130."""
     spec = json.loads(json.dumps(SPEC))
-    spec["load"]["rate_rps"] = 31
+    spec["load"]["rate_rps"] = 61
     (project / "gate.yaml").write_text(yaml.safe_dump(spec))
     process = start(project)
     children = wait_for_load(project, process)
@@ -142,24 +142,6 @@ def interrupt_another_bar(project: Path, first: Path) -> None:
     assert process.returncode == 130, errors
     assert "interrupted; what is finished is kept" in errors
     assert gone(children)
-    assert errors.count("found finished") == 7
+    assert errors.count("found finished") == 8
     (run,) = (path for path in (project / "runs").iterdir() if path.is_dir() and path != first)
-    assert sorted(finished_stages(run)) == sorted(STAGES[:7])
-
-
-@pytest.mark.slow
-def test_a_void_load_measurement_is_inconclusive_says_why_and_is_not_kept(project, evalkit):
-    """A limit of a microsecond: no generator is on time to a tenth of that, so nothing was measured."""
-    spec = json.loads(json.dumps(SPEC))
-    spec["load"] |= {"duration_s": 2, "saturation_s": 2}
-    spec["requirements"] = {"latency": {"p99_ms": 0.001}, "cost_reduction": None, "quality": {"retention": 0.5}}
-    (project / "void.yaml").write_text(yaml.safe_dump(spec))
-    done = evalkit("check", "void.yaml", "--run", "void", "--json", cwd=project)
-    assert done.returncode == 3, done.stderr
-    checks = {check["requirement"]["measurement"]: check for check in json.loads(done.stdout)["checks"]}
-    assert checks["student_p99_ms"]["outcome"] == "open"
-    said = checks["student_p99_ms"]["explanation"]
-    assert "void: " in said
-    assert "The generator sent late" in said
-    assert "VOID" in (project / "void" / "report.md").read_text()
-    assert not [name for name in finished_stages(project / "void") if name.startswith("load-")]
+    assert sorted(finished_stages(run)) == sorted(STAGES[:8])

@@ -18,8 +18,8 @@ import pytest
 
 from evalkit.stats.interval import Interval
 from loadtest import layout, run
+from loadtest.crew import READY
 from loadtest.errors import LoadTestError
-from loadtest.generator import READY
 from loadtest.generator_info import GeneratorInfo, read_generator_info
 from loadtest.merging import merge
 from loadtest.plan import Arrivals, OpenLoopPlan, SaturationPlan
@@ -210,7 +210,7 @@ def generator(plan: OpenLoopPlan, directory: Path, *options: str) -> Iterator[su
         try:
             assert process.stdout is not None
             assert process.stdin is not None
-            assert process.stdout.readline() == READY
+            assert process.stdout.readline().decode() == f"{READY}\n"
             process.stdin.write(f"go {time.monotonic()}\n".encode())
             process.stdin.flush()
             while float(process.stdout.readline()) < 0.02:  # 0.6 s

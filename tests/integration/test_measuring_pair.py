@@ -14,6 +14,7 @@ from evalkit.workflow.measuring_pair import Turn, bad_answers, in_turns, run_seg
 from evalkit.workflow.served_process import Served
 from loadtest import layout
 from loadtest.plan import OpenLoopPlan
+from loadtest.standing import standing_generator
 from tests.stub_serving import stub_server
 
 
@@ -29,9 +30,10 @@ def test_a_teacher_that_takes_three_times_as_long_is_seen_to(tmp_path: Path) -> 
             turn("teacher", both.enter_context(stub_server("--service-ms", "15", "--fail-every", "50"))),
         ]
         plans = segment_plans(Load(rate_rps=20, duration_s=4), None, seed=1)
+        generator = both.enter_context(standing_generator(tmp_path / "generator"))
 
         def run(plan: OpenLoopPlan, whose: Turn, folder: Path) -> tuple[str, ...]:
-            run_segment(plan, whose, ["a"], folder, None, "cpu")
+            run_segment(plan, whose, ["a"], folder, generator, "cpu")
             return ()  # lateness on a busy machine is not what is tested here
 
         assert in_turns(plans, turns, tmp_path, run, lambda share, note: None) == ()

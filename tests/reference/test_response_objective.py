@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from evalkit.students.objectives import hard_loss, response_loss, soft_loss
+from evalkit.students.objectives.hard import hard_loss
+from evalkit.students.objectives.response_kl import response_loss, soft_loss
 
 TEACHER = torch.tensor([[2.0, 1.0, 0.0], [0.0, 1.0, 3.0]], dtype=torch.float64)
 STUDENT = torch.tensor([[1.0, 1.0, 0.0], [0.5, 0.0, 2.0]], dtype=torch.float64)

@@ -8,7 +8,7 @@ import pytest
 from evalkit.cascade.cascade import work_out
 from evalkit.cascade.latency import Latencies
 from evalkit.data.subpopulations import Group
-from evalkit.decision.requirement import SPEED_UP, STUDENT_P99, Direction, Requirement
+from evalkit.decision.requirement import SPEED_UP, SPEED_UP_P99, STUDENT_P99, Direction, Requirement
 from evalkit.quality.paired_gap import paired_measurements
 from evalkit.stats.interval import Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS
@@ -99,6 +99,16 @@ def test_a_speed_up_is_asked_of_the_mix():
     for bound, offered in ((4.0, True), (6.0, False)):  # p50 of the mix is close to the student's: 50 ÷ 10
         claims = [gap_claim(0.05), time_claim(SPEED_UP, bound, Direction.ABOVE)]
         assert (worked(table, claims, latencies=latencies).offer is not None) == offered
+
+
+def test_a_speed_up_at_p99_is_asked_of_the_mix():
+    """The slowest of a mix take both models' time: it is slower than the teacher alone there, at p50 5 × as fast."""
+    rng = np.random.default_rng(4)
+    latencies = Latencies(student_ms=rng.normal(10, 1, 3000), teacher_ms=rng.normal(50, 2, 3000))
+    table = planted(8000, unsure, 1)
+    for bound, offered in ((0.7, True), (1.0, False)):
+        claims = [gap_claim(0.05), time_claim(SPEED_UP_P99, bound, Direction.ABOVE)]
+        assert (worked(table, claims, latencies=latencies).offer is not None) == offered, bound
 
 
 def test_a_bar_on_time_that_was_not_measured_is_not_kept():

@@ -13,6 +13,7 @@ from evalkit.decision.check import MOST_EXACT, Check, CheckOutcome, check_all
 from evalkit.decision.further import further_by_width
 from evalkit.decision.requirement import (
     SPEED_UP,
+    SPEED_UP_P99,
     STUDENT_P50,
     STUDENT_P99,
     TEACHER_ACCURACY,
@@ -238,6 +239,7 @@ class TestExplanation:
             (STUDENT_P50, "p50 is between 1.50 and 2.50 ms; allowed 2 ms"),
             (STUDENT_P99, "p99 is between 1.50 and 2.50 ms; allowed 2 ms"),
             (SPEED_UP, "the student is 1.50 to 2.50 × as fast at p50; required 2 ×"),
+            (SPEED_UP_P99, "the student is 1.50 to 2.50 × as fast at p99; required 2 ×"),
             ("teacher_over_student_cost", "a request is 1.50 to 2.50 × cheaper; required 2 ×"),
         ],
     )

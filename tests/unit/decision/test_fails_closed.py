@@ -11,6 +11,7 @@ import pytest
 from evalkit.decision.check import CheckOutcome
 from evalkit.decision.requirement import (
     SPEED_UP,
+    SPEED_UP_P99,
     STUDENT_P50,
     STUDENT_P99,
     Direction,
@@ -26,7 +27,9 @@ from evalkit.stats.measurement import ALL_ROWS, Measurement
 Measure = Callable[..., Measurement]
 Claim = Callable[..., Requirement]
 
-EVERY_CLAIM = requirements_of(Requirements(latency=LatencyBar(p50_ms=20, p99_ms=50), speed_up=1.5), ())
+EVERY_CLAIM = requirements_of(
+    Requirements(latency=LatencyBar(p50_ms=20, p99_ms=50), speed_up=1.5, speed_up_p99=1.5), ()
+)
 SAME = {"both": 900, "neither": 100}
 METRIC = "student_minus_teacher_macro_f1"
 NOTHING_REQUIRED = "STATE A REQUIREMENT: nothing was required, so nothing was shown"
@@ -41,6 +44,7 @@ def all_good(gap: Measure, kept: Measure, figure: Measure) -> list[Measurement]:
         figure(STUDENT_P50, 9, 8, 10),
         figure(STUDENT_P99, 30, 28, 33),
         figure(SPEED_UP, 3, 2.8, 3.2),
+        figure(SPEED_UP_P99, 3, 2.8, 3.2),
         figure("teacher_over_student_cost", 8, 7.5, 8.5),
     ]
 

@@ -42,12 +42,17 @@ def test_every_group_makes_a_claim_at_its_own_margin_and_only_a_required_one_dec
 
 def test_limits_bound_latencies_from_above_and_ratios_from_below() -> None:
     bar = Requirements(
-        quality=QualityBar(retention=None), latency=LatencyBar(p50_ms=20, p99_ms=50), speed_up=1.5, cost_reduction=3
+        quality=QualityBar(retention=None),
+        latency=LatencyBar(p50_ms=20, p99_ms=50),
+        speed_up=1.5,
+        speed_up_p99=1.2,
+        cost_reduction=3,
     )
     assert requirements_of(bar, ())[1:] == (
         claim("student_p50_ms", 20, BELOW),
         claim("student_p99_ms", 50, BELOW),
         claim("teacher_over_student_p50", 1.5, ABOVE),
+        claim("teacher_over_student_p99", 1.2, ABOVE),
         claim("teacher_over_student_cost", 3, ABOVE),
     )
 

@@ -94,7 +94,7 @@ def test_a_latency_must_lie_below_its_limit(
         (1.5, 1.9, Outcome.NO_GO),
     ],
 )
-@pytest.mark.parametrize("name", ["teacher_over_student_cost", "teacher_over_student_p50"])
+@pytest.mark.parametrize("name", ["teacher_over_student_cost", "teacher_over_student_p50", "teacher_over_student_p99"])
 def test_a_saving_and_a_speed_up_must_lie_above_their_bar(
     name: str, lower: float, upper: float, outcome: Outcome, figure: Measure, above: Claim
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from evalkit.decision.evidence import claim_of
 from evalkit.decision.requirement import (
     SPEED_UP,
+    SPEED_UP_P99,
     STUDENT_P50,
     STUDENT_P99,
     TEACHER_ACCURACY,
@@ -46,6 +47,7 @@ OWN = "student_minus_teacher_house.rules:cost_of_errors"
         (STUDENT_P50, ALL_ROWS, "p50 latency"),
         (STUDENT_P99, ALL_ROWS, "p99 latency"),
         (SPEED_UP, ALL_ROWS, "speed-up at p50"),
+        (SPEED_UP_P99, ALL_ROWS, "speed-up at p99"),
         (COST, ALL_ROWS, "cost reduction"),
     ],
 )
@@ -105,6 +107,7 @@ def test_a_measured_claim_states_its_interval_and_its_bar(
         (TEACHER_ACCURACY, 0.9, "90 %"),
         (STUDENT_P99, 48.25, "48.25 ms"),
         (SPEED_UP, 1.5, "1.5 ×"),
+        (SPEED_UP_P99, 1.5, "1.5 ×"),
         (COST, 2.0, "2 ×"),
         ("student_minus_teacher_log_loss", 0.1, "0.1"),
     ],

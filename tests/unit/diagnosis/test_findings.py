@@ -5,15 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binom
 
 from evalkit.data.merging import merge_small
 from evalkit.data.subpopulations import groups
 from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
 from evalkit.diagnosis.hidden_degradation import hidden_degradation
+from evalkit.quality.fidelity import fidelity_measurements
 from evalkit.quality.paired_gap import paired_measurements
 from evalkit.spec.subpopulations import Subpopulation
 from evalkit.stats.interval import NotEstimable
 
+SEEDS, PLANTED_SEEDS = 50, 10
 BY = [Subpopulation(columns=("channel",))]
 CHANNELS = ["a", "b", "c", "d", "e"]
 
@@ -98,11 +101,44 @@ def test_another_topic_in_production_fires():
     assert "AUC 0." in finding.explanation
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_random_halves_of_one_corpus_do_not(seed):
-    texts = corpus(NEWS, 800, 10 + seed)
-    finding = mismatch(texts[:400], texts[400:], seed)
-    assert not finding.fired
+def test_where_it_fires_the_production_texts_least_like_the_training_texts_are_shown():
+    production = corpus(NEWS, 200, 2) + corpus(FILMS, 200, 3)
+    taught = corpus(NEWS, 300, 4) + production[200:395]
+    finding = distribution_mismatch(corpus(NEWS, 400, 1), production, 0.9, np.random.default_rng(0), taught)
+    assert finding.fired
+    untaught = {f"“{text}”" for text in production[:200] + production[395:]}
+    assert len(finding.examples) == 5
+    assert set(finding.examples) <= untaught
+    assert set(mismatch(corpus(NEWS, 400, 1), production).examples) <= {f"“{text}”" for text in production[200:]}
+
+
+@pytest.mark.slow
+def test_the_two_sample_test_fires_on_a_planted_topic_and_rarely_between_random_halves():
+    def fired(seed, films):
+        texts = corpus(NEWS, 400 - films, 2 * seed) + corpus(FILMS, films, 2 * seed + 1)
+        return mismatch([text[:30] for text in texts[:200]], [text[:30] for text in texts[200:]], seed).fired
+
+    planted = sum(fired(seed, 100) for seed in range(PLANTED_SEEDS))
+    null = sum(fired(seed, 0) for seed in range(SEEDS))
+    print(f"distribution mismatch: fired {planted}/{PLANTED_SEEDS} planted, {null}/{SEEDS} null")  # noqa: T201
+    assert planted >= 0.9 * PLANTED_SEEDS
+    assert null <= binom.ppf(0.999, SEEDS, 0.01)
+
+
+def test_the_rows_lost_that_a_balanced_aggregate_hides_are_said_with_their_interval():
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"row_label": "x", "channel": rng.choice(CHANNELS, 2000)})
+    table["teacher"] = np.where(np.arange(2000) < 200, "y", "x")
+    table["student"] = np.where(np.arange(2000) >= 1800, "y", "x")
+    found_groups = groups(table, BY, 0.05)
+    measured = (
+        *paired_measurements(table, found_groups, None, 0.9),
+        *fidelity_measurements(table, "classification", ("x", "y"), None, 0.9, rng),
+    )
+    finding = hidden_degradation(measured, found_groups, 0.05, 0.95)
+    assert finding is not None
+    flips = next(each.value for each in measured if each.name == "negative_flip_rate")
+    assert f"10.0% ({flips.lower:.1%} to {flips.upper:.1%}) are lost that the teacher had right" in finding.explanation
 
 
 def test_too_few_production_texts_are_not_estimable_and_never_fire():

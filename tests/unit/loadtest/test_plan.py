@@ -103,7 +103,7 @@ def test_a_plan_file_without_a_needed_field_is_refused() -> None:
     ],
 )
 def test_a_target_outside_loopback_is_refused_unless_owned(url: str) -> None:
-    with pytest.raises(TargetRefusedError, match="i_own_this_target"):
+    with pytest.raises(TargetRefusedError, match="Give --i-own-this-target if it is yours"):
         check_target(url, i_own_this_target=False)
     check_target(url, i_own_this_target=True)
 

@@ -102,7 +102,7 @@ def test_a_missing_section_is_named(section):
         ({"subpopulations": {"by": ["a", ["a"]]}}, r"subpopulations.by: a stands there twice; name each grouping once"),
         (
             {"teacher": {"load": "a", "recorded": "b"}},
-            r"teacher: give exactly one of load, recorded; load and recorded",
+            r"teacher: give exactly one of load, recorded, api; load and recorded",
         ),
         ({"student": {}}, r"student: give exactly one of distill, load, recorded; none given"),
         ({"cost": {"teacher": {"source": "s", "date": "2026-01-01"}, "student": PRICE}}, r"cost.teacher: give exactly"),
@@ -124,6 +124,7 @@ def test_a_value_outside_its_rule_is_named_with_value_and_rule(changes, message)
         ({"load": {"rate_rps": 10}}, r"recorded predictions cannot be served"),
         ({"requirements": {"latency": {"p99_ms": 20}}}, r"requirements.latency needs the load section"),
         ({"requirements": {"speed_up": 2}}, r"requirements.speed_up needs the load section"),
+        ({"requirements": {"speed_up_p99": 2}}, r"requirements.speed_up_p99 needs the load section"),
         ({"cost": None}, r"requirements.cost_reduction is 2 but there is no cost section"),
         (
             {"cost": {"teacher": {"usd_per_hour": 1, "source": "s", "date": "2026-01-01"}, "student": PRICE}},

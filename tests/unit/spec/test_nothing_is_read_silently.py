@@ -62,7 +62,18 @@ WHOLE: dict[str, Any] = {
             "max_length": 32,
         }
     },
-    "serve": {"provider": "cpu", "threads": 2, "max_batch_rows": 8, "max_length": 32, "parity_tolerance": 0.01},
+    "serve": {
+        "provider": "cpu",
+        "threads": 2,
+        "max_batch_rows": 8,
+        "max_length": 32,
+        "parity_tolerance": 0.01,
+        "precision": "int8_static",
+        "teacher_precision": "fp16",
+        "fp16_on_cpu": True,
+        "most_label_flips": 0.02,
+        "calibration_rows": 100,
+    },
     "load": {
         "rate_rps": 20.0,
         "duration_s": 30.0,
@@ -85,6 +96,7 @@ WHOLE: dict[str, Any] = {
         },
         "latency": {"p50_ms": 20.0, "p99_ms": 50.0},
         "speed_up": 1.5,
+        "speed_up_p99": 1.2,
         "cost_reduction": 3.0,
         "looks": {"planned": 3, "spending": "obrien_fleming"},
     },
@@ -92,6 +104,25 @@ WHOLE: dict[str, Any] = {
     "seed": 3,
 }
 CUT: dict[str, Any] = {"distill": {"cut_layers": [1, 3], "train_embeddings": False}}
+LEARNT: dict[str, Any] = {
+    "distill": {
+        "encoder": {"size": "mini", "embeddings": "pca"},
+        "objectives": [
+            {"objective": "response.kl", "weight": 0.9, "temperature": 3.0, "soft_weight": 0.5, "hard_weight": 0.5},
+            {"objective": "response.dkd", "weight": 0.9, "temperature": 3.0, "alpha": 2.0, "beta": 4.0},
+            {"objective": "feature.hidden", "weight": 0.5, "layers": {0: 1, 1: 3}, "distance": "cosine"},
+            {"objective": "feature.attention", "weight": 0.5, "layers": {0: 1}},
+            {"objective": "relation.rkd", "weight": 0.1, "distance_weight": 10.0, "angle_weight": 20.0},
+            {"objective": "relation.minilm", "weight": 0.2, "relation_heads": 8},
+            {"objective": "hard", "weight": 0.3},
+            {"objective": "answers", "weight": 0.4, "votes": True},
+        ],
+        "accumulate": 2,
+        "held_back": 0.1,
+        "patience": 3,
+        "checkpoint_steps": 100,
+    }
+}
 MILLION = {"usd_per_million_requests": 9.0, "source": "bill", "date": "2026-11-01"}
 RANKING: dict[str, Any] = {
     "task": {"name": "search", "kind": "ranking"},
@@ -140,12 +171,39 @@ MONEY: dict[str, Any] = {
     "max_age_days": 90,
     "cascade": False,
 }
+ASKED: dict[str, Any] = {
+    "api": {
+        "base_url": "http://127.0.0.1:8000/v1",
+        "model": "large",
+        "revision": "october",
+        "key_env": "TEACHER_KEY",
+        "instruction": "Say no or yes.",
+        "temperature": 0.1,
+        "max_tokens": 4,
+        "extra": {"seed": 7},
+        "soft": {"source": "top_logprobs", "top": 10, "samples": 3, "alpha": 1.0, "temperature": 0.9},
+        "concurrency": 8,
+        "timeout_s": 20.0,
+        "attempts": 3,
+        "prices": {"usd_per_million_input": 0.5, "usd_per_million_output": 1.5},
+        "budget": {"requests": 1000, "usd": 2.0},
+    },
+    "terms": {
+        "provider": "Acme",
+        "url": "https://acme.example/terms",
+        "read_on": "2026-11-01",
+        "permits_training": "unresolved",
+        "override_reason": "counsel agreed",
+    },
+}
 SPECS = {
     "whole": WHOLE,
     "cut": WHOLE | {"student": CUT},
+    "learnt": WHOLE | {"student": LEARNT},
     "load": WHOLE | {"student": FINISHED},
     "ranking": RANKING,
     "money": WHOLE | {"cost": MONEY},
+    "asked": WHOLE | {"teacher": ASKED, "student": FINISHED, "serve": WHOLE["serve"] | {"teacher_precision": "fp32"}},
 }
 
 
@@ -190,6 +248,14 @@ OTHER_WORDS = {
     "classification": "multilabel",
     "ranking": "generation",
     "@text_length": "@student_confidence",
+    "mini": "small",
+    "pca": "fresh",
+    "cosine": "mse",
+    "unresolved": "no",
+    "top_logprobs": "samples",
+    "int8_static": "int8_dynamic",
+    "fp16": "int8_dynamic",
+    "fp32": "int8_dynamic",
 }
 
 
@@ -204,7 +270,8 @@ def typed(content: dict[str, Any]) -> GateSpec:
         (name, path)
         for name, spec in SPECS.items()
         for path in leaves(spec)
-        if name not in ("cut", "load") or path[0] == "student"
+        if name not in ("cut", "learnt", "load") or path[0] == "student"
+        if path[-1] != "objective"  # it says which keys there are
     ],
     ids=lambda each: each if isinstance(each, str) else ".".join(map(str, each)),
 )
@@ -326,6 +393,7 @@ def test_labels_that_yaml_takes_for_something_else_are_refused_with_the_remedy(l
     [
         (("requirements", "quality", "retention"), "requirements.quality", "retention"),
         (("requirements", "speed_up"), "requirements", "speed_up"),
+        (("requirements", "speed_up_p99"), "requirements", "speed_up_p99"),
         (("requirements", "looks", "planned"), "requirements.looks", "planned"),
         (("seed",), "the file", "seed"),
         (("subpopulations", "by", 3, "groups", "web", "weight"), "subpopulations.by.3.groups.web", "weight"),

@@ -12,7 +12,7 @@ from evalkit.stats.interval import Estimate, Interval
 from evalkit.stats.means import mean_interval
 from evalkit.stats.paired_difference import tango_bounds
 from evalkit.stats.proportions import proportion_bounds
-from evalkit.stats.quantiles import quantile, quantile_ratio
+from evalkit.stats.quantiles import quantile
 from evalkit.stats.retention import tang_bounds
 
 DRAWS = 20_000
@@ -54,17 +54,6 @@ def test_each_side_of_the_quantile_interval_errs_no_more_than_its_share(n: int, 
     # Three standard errors above 5 %; the bounds are discrete, so they may also err much less.
     assert 0.005 < np.mean(bounds[:, 0] > truth) < 0.05 + 0.0104
     assert 0.005 < np.mean(bounds[:, 1] < truth) < 0.05 + 0.0104
-
-
-@pytest.mark.slow
-def test_bootstrap_ratio_of_quantiles_covers_near_its_level() -> None:
-    rng = np.random.default_rng(9)
-    covered = []
-    for _ in range(1500):
-        slow, fast = 1.3 * rng.lognormal(size=800), rng.lognormal(size=600)
-        ratio = quantile_ratio(slow, fast, 0.95, 0.9, rng, replicates=500)
-        covered.append(isinstance(ratio, Interval) and ratio.lower <= 1.3 <= ratio.upper)
-    assert np.mean(covered) == pytest.approx(0.9, abs=0.03)
 
 
 @pytest.mark.parametrize("n", [20, 50, 200, 1000])

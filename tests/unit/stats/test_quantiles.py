@@ -6,19 +6,11 @@ import pytest
 from evalkit.stats.interval import Interval, NotEstimable
 from evalkit.stats.quantiles import (
     METHOD,
-    RATIO_METHOD,
     certificate_passes,
     certificate_requests,
     quantile,
-    quantile_ratio,
     requests_needed,
 )
-
-
-def ratio_of(numerator: np.ndarray, denominator: np.ndarray, q: float, seed: int = 0) -> Interval:
-    estimate = quantile_ratio(numerator, denominator, q, 0.9, np.random.default_rng(seed))
-    assert isinstance(estimate, Interval)
-    return estimate
 
 
 def test_order_of_the_samples_does_not_matter() -> None:
@@ -42,48 +34,6 @@ def test_a_low_quantile_is_limited_by_its_lower_side() -> None:
     estimate = quantile(np.arange(100.0), 0.01, 0.9)
     assert isinstance(estimate, NotEstimable)
     assert estimate.n_needed == 299
-
-
-def test_a_bootstrap_quantile_has_the_law_of_resampling() -> None:
-    """The Beta rank stands in for resampling, so both must give the same interval up to Monte-Carlo error."""
-    rng = np.random.default_rng(11)
-    slow, fast = rng.lognormal(3.0, 0.5, size=700), rng.lognormal(2.7, 0.5, size=900)
-    shortcut = quantile_ratio(slow, fast, 0.9, 0.9, rng, replicates=20_000)
-    resampled = [
-        np.quantile(rng.choice(slow, slow.size), 0.9, method="inverted_cdf")
-        / np.quantile(rng.choice(fast, fast.size), 0.9, method="inverted_cdf")
-        for _ in range(4_000)
-    ]
-    assert isinstance(shortcut, Interval)
-    assert (shortcut.lower, shortcut.upper) == pytest.approx(np.quantile(resampled, [0.05, 0.95]), rel=0.01)
-
-
-def test_ratio_says_its_point_level_samples_and_method() -> None:
-    slow, fast = np.linspace(20, 40, 801), np.linspace(10, 20, 601)
-    ratio = ratio_of(slow, fast, 0.5)
-    assert (ratio.point, ratio.level, ratio.n, ratio.method) == (2.0, 0.9, 601, RATIO_METHOD)
-
-
-def test_ratio_repeats_with_the_same_generator_and_moves_with_another() -> None:
-    samples = np.random.default_rng(5).exponential(1.0, size=(2, 400)) + 1
-    assert ratio_of(*samples, 0.5, seed=1) == ratio_of(*samples, 0.5, seed=1)
-    assert ratio_of(*samples, 0.5, seed=1).lower != ratio_of(*samples, 0.5, seed=2).lower
-
-
-def test_ratio_needs_both_samples_to_be_large_enough() -> None:
-    estimate = quantile_ratio(np.ones(5000), np.ones(298), 0.99, 0.9, np.random.default_rng(0))
-    assert isinstance(estimate, NotEstimable)
-    assert (estimate.n, estimate.n_needed) == (298, 299)
-
-
-def test_ratio_refuses_a_denominator_that_is_not_positive() -> None:
-    with pytest.raises(ValueError, match=r"denominator is 0; a ratio needs positive values"):
-        quantile_ratio(np.ones(50), np.arange(50.0), 0.5, 0.9, np.random.default_rng(0))
-
-
-def test_ratio_refuses_fewer_replicates_than_its_tails_need() -> None:
-    with pytest.raises(ValueError, match=r"replicates is 19; give a count of at least 20"):
-        quantile_ratio(np.ones(50), np.ones(50), 0.5, 0.9, np.random.default_rng(0), replicates=19)
 
 
 @pytest.mark.parametrize("q", [0.0, 1.0, 99, float("nan")])

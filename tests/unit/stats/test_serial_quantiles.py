@@ -5,7 +5,7 @@ import pytest
 
 from evalkit.stats.interval import Interval, NotEstimable
 from evalkit.stats.quantiles import quantile
-from evalkit.stats.serial_quantiles import METHOD, serial_quantile, serial_quantile_ratio
+from evalkit.stats.serial_quantiles import METHOD, RATIO_METHOD, serial_quantile, serial_quantile_ratio
 from tests.simulated_queues import EXPONENTIAL, UNEVEN, latencies_ms, p99_ms
 
 
@@ -65,6 +65,31 @@ def test_the_ratio_of_two_queues_is_wider_than_that_of_independent_samples():
     assert own.lower < 2.0 < own.upper
     assert own.point == pytest.approx(np.quantile(slow, 0.5) / np.quantile(fast, 0.5), rel=1e-3)
     assert width(own) > 2 * width(mixed)
+
+
+def test_the_ratio_of_series_that_keep_apart_has_the_law_of_resampling():
+    """The Beta rank stands in for resampling, so both must give the same interval up to Monte-Carlo error. Steps of
+    the golden ratio have a correlation time of 1."""
+    rng = np.random.default_rng(11)
+    steps = np.arange(1, 901) * (np.sqrt(5) - 1) / 2 % 1
+    slow, fast = np.exp(3.0 + steps[:700]), np.exp(2.7 + steps)
+    shortcut = serial_quantile_ratio(slow, fast, 0.9, 0.9, rng, replicates=20_000)
+    resampled = [
+        np.quantile(rng.choice(slow, slow.size), 0.9, method="inverted_cdf")
+        / np.quantile(rng.choice(fast, fast.size), 0.9, method="inverted_cdf")
+        for _ in range(4_000)
+    ]
+    assert isinstance(shortcut, Interval)
+    assert (shortcut.level, shortcut.n, shortcut.method) == (0.9, 700, RATIO_METHOD)
+    assert (shortcut.lower, shortcut.upper) == pytest.approx(np.quantile(resampled, [0.05, 0.95]), rel=0.01)
+
+
+def test_a_ratio_refuses_a_denominator_that_is_not_positive_and_fewer_replicates_than_its_tails_need():
+    rng = np.random.default_rng(0)
+    with pytest.raises(ValueError, match=r"denominator is 0; a ratio needs positive values"):
+        serial_quantile_ratio(np.ones(50), np.arange(50.0), 0.5, 0.9, rng)
+    with pytest.raises(ValueError, match=r"replicates is 19; give a count of at least 20"):
+        serial_quantile_ratio(np.ones(50), np.ones(50), 0.5, 0.9, rng, replicates=19)
 
 
 def test_a_ratio_needs_both_series():

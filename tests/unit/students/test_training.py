@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,14 +12,15 @@ from evalkit.errors import InvalidComparison, SpecError, StageError
 from evalkit.modelling.loading import load_classifier
 from evalkit.modelling.mean_pooled import parameters
 from evalkit.modelling.predicting import torch_logits
-from evalkit.spec.model_sources import Distill
+from evalkit.spec.distill import Distill, ResponseKl
 from evalkit.students.architecture import cut_from_teacher, small_encoder
-from evalkit.students.distil import ResponseObjective, distil
+from evalkit.students.distil import distil
 from evalkit.students.from_spec import build, in_order_of
-from evalkit.students.training import Schedule
+from evalkit.students.lesson import Lesson
+from evalkit.students.schedule import Schedule
 from tests.tiny_classifiers import LABELS, texts_and_labels, write_tiny_teacher
 
-OBJECTIVE = ResponseObjective(temperature=2.0, soft_weight=0.9, hard_weight=0.1)
+OBJECTIVE = (ResponseKl(temperature=2.0, soft_weight=0.9, hard_weight=0.1),)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +34,7 @@ def training(teacher):
     logits = torch.from_numpy(torch_logits(teacher, rows["text"].tolist(), 32))
     labels = np.array([LABELS.index(label) for label in rows["label"]], dtype=np.int64)
     labels[200:] = -1
-    return rows["text"].tolist(), torch.softmax(logits, -1).numpy(), labels
+    return Lesson(texts=rows["text"].tolist(), probabilities=torch.softmax(logits, -1).numpy(), labels=labels)
 
 
 def schedule(**changes):
@@ -78,21 +81,21 @@ def test_embeddings_are_kept_as_the_teachers_where_the_spec_says_so(teacher, tra
     original = teacher.model.get_input_embeddings().weight.detach()
     for trained in (True, False):
         student = build(teacher, Distill(cut_layers=(0,), train_embeddings=trained), 1)
-        distil(student, *training, OBJECTIVE, schedule(epochs=1), lambda _: None)
+        distil(student, training, OBJECTIVE, schedule(epochs=1), lambda _: None)
         assert torch.equal(student.model.get_input_embeddings().weight, original) is not trained
 
 
 def test_distillation_brings_the_student_closer_to_its_teacher(teacher, training):
     student = cut_from_teacher(teacher, [0])
     before = agreement(student, teacher)
-    distil(student, *training, OBJECTIVE, schedule(), lambda _: None)
+    distil(student, training, OBJECTIVE, schedule(), lambda _: None)
     assert agreement(student, teacher) > max(before, 0.9)
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(teacher, training):
     def weights(seed):
         student = cut_from_teacher(teacher, [0])
-        distil(student, *training, OBJECTIVE, schedule(epochs=1, seed=seed), lambda _: None)
+        distil(student, training, OBJECTIVE, schedule(epochs=1, seed=seed), lambda _: None)
         return student.model.classifier.weight.detach()
 
     torch.testing.assert_close(weights(5), weights(5), rtol=0, atol=0)
@@ -101,22 +104,19 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(teacher, t
 
 def test_progress_counts_every_step_to_the_end(teacher, training):
     seen = []
-    distil(cut_from_teacher(teacher, [0]), *training, OBJECTIVE, schedule(epochs=2), seen.append)
+    distil(cut_from_teacher(teacher, [0]), training, OBJECTIVE, schedule(epochs=2), seen.append)
     assert seen[-1].step == seen[-1].steps == 2 * 20
 
 
 def test_a_loss_that_is_not_finite_stops_and_names_the_step(teacher, training):
-    texts, probabilities, labels = training
-    broken = probabilities.copy()
-    broken[:] = np.nan
-    with pytest.raises(StageError, match=r"training loss is nan at step 1 of 60; lower the learning rate"):
-        distil(cut_from_teacher(teacher, [0]), texts, broken, labels, OBJECTIVE, schedule(), lambda _: None)
+    broken = replace(training, probabilities=np.full_like(training.probabilities, np.nan))
+    with pytest.raises(StageError, match=r"step 1 of 60: loss is nan \(response\.kl\) on rows \d+, .* and 8 more;"):
+        distil(cut_from_teacher(teacher, [0]), broken, OBJECTIVE, schedule(), lambda _: None)
 
 
 def test_teacher_outputs_of_another_table_are_refused(teacher, training):
-    texts, probabilities, labels = training
     with pytest.raises(StageError, match=r"319 training texts, 320 teacher outputs and 320 labels do not pair up"):
-        distil(cut_from_teacher(teacher, [0]), texts[1:], probabilities, labels, OBJECTIVE, schedule(), lambda _: None)
+        replace(training, texts=training.texts[1:])
 
 
 def test_labels_are_numbered_as_the_model_numbers_them():

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor
 from torch.nn import functional
+
+from evalkit.students.loss import Batch, OfLogits
+
+NAME = "response.kl"
 
 
 def soft_targets(teacher_log_probabilities: Tensor, temperature: float) -> Tensor:
@@ -45,6 +51,26 @@ def response_loss(
     return both.where(labelled, (soft_weight + hard_weight) * soft).mean()
 
 
-def hard_loss(student_logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean cross-entropy with the true labels: training without a teacher."""
-    return functional.cross_entropy(student_logits, labels)
+@dataclass(frozen=True, kw_only=True)
+class SoftTargets(OfLogits):
+    """``response_loss`` on the recorded outputs of the whole table: ``log_probabilities`` [table, labels] and
+    ``labels`` [table]."""
+
+    log_probabilities: Tensor
+    labels: Tensor
+    temperature: float
+    soft_weight: float
+    hard_weight: float
+    weight: float = 1.0
+
+    def __call__(self, batch: Batch) -> dict[str, Tensor]:
+        logits = batch.outputs.logits
+        loss = response_loss(
+            logits,
+            self.log_probabilities[batch.rows].to(logits.device),
+            self.labels[batch.rows].to(logits.device),
+            temperature=self.temperature,
+            soft_weight=self.soft_weight,
+            hard_weight=self.hard_weight,
+        )
+        return {NAME: self.weight * loss}

@@ -1,0 +1,43 @@
+"""The gain of a kind of distillation over its control, and what is claimed of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchmarks.distillation_bench.main import CONTROL, KINDS, gain_claim, only_labelled
+from evalkit.spec.distill import Distill
+from evalkit.stats.distillation_gain import gain
+from evalkit.students.lesson import Lesson
+
+LEVEL = 0.95
+
+
+def answers(shares, rows, rng):
+    """One row of right and wrong answers a seed, with a chance of being right of its own."""
+    return np.stack([rng.random(rows) < share for share in shares])
+
+
+@pytest.mark.parametrize(("share", "verdict"), [(0.9, "gains"), (0.6, "not shown to gain"), (0.3, "loses")])
+def test_a_gain_is_claimed_with_its_interval_and_only_where_that_is_above_zero(share, verdict):
+    rng = np.random.default_rng(2)
+    right = {CONTROL: answers([0.6] * 3, 2000, rng), "response": answers([share] * 3, 2000, rng)}
+    found = gain(right["response"], right[CONTROL], LEVEL)
+    made = gain_claim("response", found, right)
+    assert made["claim"].startswith(f"gain over hard labels, response: {verdict} (")
+    assert made["lower"] < made["value"] < made["upper"]
+    assert np.mean(made["rounds"]) == pytest.approx(100 * found.point, abs=1e-3)
+
+
+def test_the_control_takes_as_many_steps_on_its_fewer_rows():
+    class Some:
+        lesson = Lesson(texts=["a"] * 640, probabilities=np.full((640, 2), 0.5), labels=np.array([0, -1] * 320))
+        labelled = np.arange(0, 640, 2)
+
+    part, epochs = only_labelled(Some(), 3)
+    assert (len(part.texts), set(part.labels), epochs) == (320, {0}, 6)
+
+
+def test_every_kind_is_a_valid_list_of_objectives():
+    for objectives in KINDS.values():
+        assert len(Distill.model_validate({"cut_layers": [0], "objectives": objectives}).learnt) == len(objectives)
