@@ -24,8 +24,9 @@ def mix_usd_per_million(teacher: Estimate, student: Estimate, share: float) -> f
 def mix_reduction(reduction: Estimate, share: Estimate) -> Estimate:
     """Teacher ÷ mix cost per request: C_t ÷ (C_s + e C_t) = 1 ÷ (1 ÷ reduction + e).
 
-    ``reduction`` is C_t ÷ C_s and ``share`` is e, measured independently and at one level, which the result has too;
-    a reduction that is certain (stated prices) adds no spread.
+    ``reduction`` is C_t ÷ C_s and ``share`` is e, measured independently; the result has the level of ``share``. A
+    reduction at a higher level (one cost measured, the other stated) is taken as it is: wider than need be. One that
+    is certain (stated prices) adds no spread. Raises ValueError for a reduction at a lower level.
 
     >>> eight = Interval(point=8, lower=8, upper=8, level=1.0, n=1, method="stated")
     >>> an_eighth = Interval(point=0.125, lower=0.1, upper=0.15, level=0.9, n=1000, method="Wilson")
@@ -44,7 +45,7 @@ def mix_reduction(reduction: Estimate, share: Estimate) -> Estimate:
         point=1 / reduction.point,
         lower=1 / reduction.upper,
         upper=1 / reduction.lower,
-        level=reduction.level,
+        level=1.0 if reduction.level == 1.0 else min(reduction.level, share.level),
         n=reduction.n,
         method=reduction.method,
     )

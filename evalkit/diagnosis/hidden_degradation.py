@@ -66,7 +66,7 @@ def _flips(measurements: Sequence[Measurement]) -> str:
     rate = next((each.value for each in measurements if each.name == NEGATIVE_FLIPS), None)
     if not isinstance(rate, Interval):
         return ""
-    return f"; of all rows, {rate.point:.1%} ({rate.lower:.1%} to {rate.upper:.1%}) are lost that the teacher had right"
+    return f"; over all, {rate.point:.1%} ({rate.lower:.1%} to {rate.upper:.1%}) are lost that the teacher had right"
 
 
 def points(share: float) -> str:

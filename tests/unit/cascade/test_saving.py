@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import brentq
@@ -96,6 +98,14 @@ def test_a_sum_of_two_levels_is_refused():
     one_, other = (Interval(point=1, lower=0, upper=2, level=level, n=9, method="") for level in (0.9, 0.95))
     with pytest.raises(ValueError, match=r"levels are 0\.9 and 0\.95"):
         independent_sum(one_, other)
+
+
+def test_a_reduction_at_a_higher_level_gives_the_shares_level_and_one_at_a_lower_is_refused():
+    share = Interval(point=0.2, lower=0.1, upper=0.3, level=0.9, n=9, method="")
+    reduction = Interval(point=4, lower=3, upper=5, level=0.95, n=9, method="")
+    assert mix_reduction(reduction, share).level == 0.9
+    with pytest.raises(ValueError, match="levels are"):
+        mix_reduction(replace(reduction, level=0.8), share)
 
 
 def test_the_sum_of_two_normal_estimates_has_the_normal_interval():
