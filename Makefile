@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 DEMO := examples/channel_sentiment
 
-.PHONY: demo demo-other test check gpu-check docs protos clean .verdict
+.PHONY: demo demo-other test test-long check gpu-check docs protos clean .verdict
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "evalkit needs Python 3.11 or newer; set PYTHON=")'
@@ -31,8 +31,11 @@ demo-other: .venv/.installed ## the second spec beside the first: another studen
 	$(BIN)/python $(DEMO)/prepare.py
 	$(BIN)/evalkit check $(DEMO)/gate_tiny.yaml || $(MAKE) --no-print-directory .verdict CODE=$$?
 
-test: .venv/.installed-dev ## run the tests
-	$(BIN)/python -m pytest
+test: .venv/.installed-dev ## run the tests, without the longest (see test-long)
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: .venv/.installed-dev ## the longest simulations of error rates, and the server's benchmark in short: two and a half minutes
+	$(BIN)/python -m pytest -m long
 
 check: .venv/.installed-dev ## format, lint, types, architecture, docs
 	$(BIN)/ruff format --check .

@@ -16,6 +16,7 @@ CAN_RUN = shutil.which("wrk") and shutil.which("taskset") and len(os.sched_getaf
 
 @pytest.mark.slow
 @pytest.mark.skipif(not CAN_RUN, reason="needs wrk, taskset and two cores")
+@pytest.mark.long
 def test_the_comparison_prints_every_claim_that_needs_no_peer() -> None:
     command = [sys.executable, "benchmarks/serving.py", "--quick", "--dry", "--limit-ms", "100", "--peers"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

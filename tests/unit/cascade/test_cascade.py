@@ -143,6 +143,7 @@ def test_rows_that_belong_together_make_the_share_less_certain():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_choosing_the_threshold_passes_a_bad_one_no_more_often_than_the_error_allows():
     """At the student's own rate the cascade that sends a tenth loses 5 points, exactly the margin: offering that or
     less is an error. Naively taking the cheapest that passes by its own interval errs more often."""

@@ -51,6 +51,7 @@ def test_few_samples_bound_no_p99_and_say_how_many_would():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_interval_of_the_mixtures_p99_covers_about_as_often_as_it_says():
     truth = brentq(
         lambda x: 0.9 * expon.cdf(x, scale=5) + 0.1 * _sum_cdf(x) - 0.99, 0, 1000

@@ -113,6 +113,7 @@ def test_where_it_fires_the_production_texts_least_like_the_training_texts_are_s
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_two_sample_test_fires_on_a_planted_topic_and_rarely_between_random_halves():
     def fired(seed, films):
         texts = corpus(NEWS, 400 - films, 2 * seed) + corpus(FILMS, films, 2 * seed + 1)

@@ -153,6 +153,7 @@ class TestClusters:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_lower_bound_of_clustered_rows_lies_above_the_truth_in_no_more_than_five_percent_of_samples() -> None:
     """Users with rows in both groups, some of whom lose nearly all of theirs; the small group is half of production.
 

@@ -110,6 +110,7 @@ def test_a_ratio_needs_both_series():
         (0.9, 100_000, UNEVEN),
     ],
 )
+@pytest.mark.long
 def test_a_bound_of_p99_misses_about_as_often_as_it_says_where_independent_ones_miss_far_more(load, n, service):
     """Each bound of a 0.90 interval may miss in 5 % of the runs. 0.1 is 5 % and 3 standard errors of 150 runs."""
     rng, runs, level = np.random.default_rng(20), 150, 0.90

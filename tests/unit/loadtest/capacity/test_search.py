@@ -191,6 +191,7 @@ def test_a_server_with_a_cliff_is_flagged_and_a_plain_queue_is_not() -> None:
 @pytest.mark.parametrize(
     ("latencies", "truth"), [(FAST, FAST_CAPACITY), (batches(0.01, 0.004, 16), 183.5)], ids=["M/M/1", "batches"]
 )
+@pytest.mark.long
 def test_the_interval_covers_the_capacity_about_as_often_as_it_says(latencies: Latencies, truth: float) -> None:
     """30 searches at 90 %: 3 misses expected, 8 or more have a chance of 0.8 % (binomial). The truth of the second is
     the mean of four runs of a million requests."""

@@ -187,6 +187,7 @@ def test_the_result_survives_being_written_as_json():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_on_noise_the_rate_of_false_confirmations_keeps_to_the_false_discovery_rate():
     """With no true find every confirmed one is false, and Benjamini–Hochberg keeps the chance of any ≤ the rate."""
     rate = 0.2
@@ -197,6 +198,7 @@ def test_on_noise_the_rate_of_false_confirmations_keeps_to_the_false_discovery_r
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_on_clustered_noise_the_rate_of_false_confirmations_keeps_to_it_too():
     rate = 0.2
     runs = 200

@@ -237,6 +237,7 @@ def test_an_own_value_that_few_rows_carry_is_not_estimable():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_interval_of_an_area_under_the_curve_covers_near_its_level():
     """60 rows with the label and 90 without, of scores N(1, 1) and N(0, 1): Φ(1 / √2) = 0.7602."""
     rng = np.random.default_rng(13)
@@ -255,6 +256,7 @@ def test_the_interval_of_an_area_under_the_curve_covers_near_its_level():
     [(0.5, 0.5, 0.0, 0.04), (0.15, 0.5, 0.0, 0.04), (0.5, 0.0, 0.05, 0.03), (0.2, 0.0, 0.06, 0.06)],
     ids=["noise", "noise, a rare label", "scores turned round", "scores turned round, a rare label"],
 )
+@pytest.mark.long
 def test_a_gap_of_the_margin_passes_no_more_often_than_stated(share, noise, turned, level):
     """200 rows, one-sided 95 %: 300 samples know a share of 5 % to 1.3 %. The plain BCa bootstrap passes up to 16 %."""
     rng = np.random.default_rng(17)
