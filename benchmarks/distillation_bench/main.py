@@ -21,7 +21,7 @@ from benchmarks.distillation_bench.peers import tfidf_answers, trainer_seconds
 from evalkit.modelling.loading import TextClassifier, load_classifier
 from evalkit.modelling.mean_pooled import parameters
 from evalkit.modelling.predicting import torch_logits
-from evalkit.spec.distill import INSIDE, Distill, Objective
+from evalkit.spec.distill import Distill, Inside, Objective
 from evalkit.stats.distillation_gain import ENOUGH_SEEDS, gain
 from evalkit.stats.interval import Interval
 from evalkit.students.distil import distil
@@ -150,7 +150,7 @@ def trained(material: Material, options: argparse.Namespace) -> dict[str, NDArra
             if control:
                 schedule = replace(schedule, epochs=epochs)
             objectives = _objectives([{"objective": "hard"}] if control else KINDS[name])
-            beside = material.teacher if any(isinstance(each, INSIDE) for each in objectives) else None
+            beside = material.teacher if any(isinstance(each, Inside) for each in objectives) else None
             started = time.perf_counter()
             distil(student, labelled if control else material.lesson, objectives, schedule, lambda _: None, beside)
             seconds = time.perf_counter() - started

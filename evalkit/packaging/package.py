@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.data.evenly import evenly
 from evalkit.errors import DataError
 from evalkit.packaging.parity import Parity, compare, refuse_flips, served_logits
 from evalkit.packaging.precision import Precision, write_variant
@@ -61,5 +62,4 @@ def calibration_texts(train: Sequence[str], held_out: Sequence[str], rows: int) 
     usable = [text for text in dict.fromkeys(train) if text not in unseen]
     if not usable:
         raise DataError("data.train has no text that is not also held out; int8_static needs some, give more")
-    chosen = np.linspace(0, len(usable) - 1, min(rows, len(usable))).round().astype(int)
-    return tuple(usable[index] for index in chosen)
+    return tuple(evenly(usable, rows))

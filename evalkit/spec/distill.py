@@ -127,13 +127,12 @@ class Answers(Section):
     answer."""
 
 
-Objective = Annotated[
-    ResponseKl | ResponseDkd | FeatureHidden | FeatureAttention | RelationRkd | RelationMinilm | Hard | Answers,
-    Field(discriminator="objective"),
-]
-RESPONSE = (ResponseKl, ResponseDkd)
-INSIDE = (FeatureHidden, FeatureAttention, RelationRkd, RelationMinilm)
+Outside = ResponseKl | ResponseDkd | Hard | Answers
+"""Of the teacher these read the recorded outputs alone."""
+Inside = FeatureHidden | FeatureAttention | RelationRkd | RelationMinilm
 """These read what happens inside the teacher, so that it runs beside its student."""
+Objective = Annotated[Outside | Inside, Field(discriminator="objective")]
+RESPONSE = (ResponseKl, ResponseDkd)
 
 
 class Distill(Section):

@@ -16,6 +16,7 @@ from scipy.stats import t as student_t
 
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.preconditions import require_fraction
+from evalkit.stats.proportions import proportion
 
 FEWEST_ROWS = 30
 ENOUGH_SEEDS = 3
@@ -95,7 +96,9 @@ def _same_shape(student: ArrayLike, control: ArrayLike) -> FloatArray:
 
 
 def _bound_without_a_difference(rows: int, level: float) -> Interval:
-    bound = 1.0 - ((1.0 - level) / 2.0) ** (1.0 / rows)
+    differing = proportion(0, rows, level)
+    assert isinstance(differing, Interval)
+    bound = differing.upper
     return Interval(
         point=0.0, lower=-bound, upper=bound, level=level, n=rows, method="no row differs; Clopper-Pearson bound"
     )

@@ -13,7 +13,9 @@ from evalkit.spec.distill import (
     FeatureAttention,
     FeatureHidden,
     Hard,
+    Inside,
     Objective,
+    Outside,
     RelationMinilm,
     RelationRkd,
     ResponseDkd,
@@ -33,8 +35,6 @@ from evalkit.students.objectives.teacher_beside import TeacherBeside
 from evalkit.students.objectives.together import Together
 from evalkit.students.refusals import layer_pairs
 
-Outside = ResponseKl | ResponseDkd | Hard | Answers
-Inside = FeatureHidden | FeatureAttention | RelationRkd | RelationMinilm
 READS = {FeatureHidden: HIDDEN_STATES, RelationRkd: HIDDEN_STATES, FeatureAttention: ATTENTIONS}
 
 
@@ -54,7 +54,7 @@ def loss_of(
         after.callback(teacher.model.to, teacher.model.device)
     losses: list[Loss] = []
     for each in objectives:
-        if isinstance(each, FeatureHidden | FeatureAttention | RelationRkd | RelationMinilm):
+        if isinstance(each, Inside):
             assert teacher is not None
             assert beside is not None
             losses.append(_inside(each, student, teacher, beside, seed, after))

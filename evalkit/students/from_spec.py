@@ -15,7 +15,7 @@ from evalkit.data.truth import NO_LABEL
 from evalkit.errors import InvalidComparison
 from evalkit.modelling.loading import TextClassifier, load_classifier, save_classifier
 from evalkit.modelling.mean_pooled import parameters
-from evalkit.spec.distill import INSIDE, Distill, FeatureAttention
+from evalkit.spec.distill import Distill, FeatureAttention, Inside
 from evalkit.students.architecture import cut_from_teacher, small_encoder
 from evalkit.students.distil import distil
 from evalkit.students.lesson import Lesson
@@ -71,7 +71,7 @@ def distil_into(
             checkpoint_steps=distill.checkpoint_steps,
         ),
         report,
-        teacher if any(isinstance(each, INSIDE) for each in distill.learnt) else None,
+        teacher if any(isinstance(each, Inside) for each in distill.learnt) else None,
         checkpoints,
     )
     save_classifier(student.model, student.tokenizer, folder)

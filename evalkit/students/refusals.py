@@ -11,11 +11,11 @@ import numpy as np
 from evalkit.errors import InvalidComparison, SpecError
 from evalkit.modelling.loading import TextClassifier
 from evalkit.spec.distill import (
-    INSIDE,
     RESPONSE,
     FeatureAttention,
     FeatureHidden,
     Hard,
+    Inside,
     Objective,
     RelationMinilm,
     RelationRkd,
@@ -51,7 +51,7 @@ def refuse_invalid(
         )
     for each in objectives:
         _refuse_outputs(each, lesson)
-        if isinstance(each, INSIDE):
+        if isinstance(each, Inside):
             _refuse_inside(each, student, teacher, batch_rows)
 
 
@@ -74,7 +74,7 @@ def _refuse_outputs(objective: Objective, lesson: Lesson) -> None:
 
 
 def _refuse_inside(
-    objective: FeatureHidden | FeatureAttention | RelationRkd | RelationMinilm,
+    objective: Inside,
     student: TextClassifier,
     teacher: TextClassifier | None,
     batch_rows: int,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from evalkit.data.dataset import EQUAL_TEXTS
 from evalkit.errors import InvalidComparison
@@ -110,16 +112,28 @@ def _answers(gate: Gate, inputs: Inputs, asked: Side, start: float, span: float)
         id_column = gate.spec.data.columns.id
         return read_recorded(asked.recorded, asked.role, id_column, inputs.held_out, labels)
     assert asked.model is not None
+    texts = inputs.held_out.texts
+
+    def report(done: int) -> None:
+        gate.reporter.progress(start + span * done / len(texts), f"{asked.role}: {done:,} of {len(texts):,} texts")
+
+    probabilities, truncated = in_task_order(gate, asked.model, texts, report)
+    return Answers(predicted=probabilities.argmax(1), probabilities=probabilities, truncated=truncated)
+
+
+def in_task_order(
+    gate: Gate, model: ServableModel, texts: Sequence[str], on_progress: Callable[[int], None]
+) -> tuple[NDArray[Any], int]:
+    """The served model's probabilities [texts, labels] in the order of the task's labels, and how many texts it cut
+    short. ``on_progress`` hears how many are done."""
     from evalkit.packaging.export import open_engine
 
-    engine = open_engine(asked.model.folder, gate.spec.serve.provider, every_core())
-    texts = inputs.held_out.texts
+    engine = open_engine(model.folder, gate.spec.serve.provider, every_core())
     probabilities, truncated = [], 0
     for at in range(0, len(texts), CHUNK_TEXTS):
         answered: Any = engine.classify(texts[at : at + CHUNK_TEXTS])
         probabilities.append(answered.probabilities)
         truncated += int(answered.truncated.sum())
-        done = min(at + CHUNK_TEXTS, len(texts))
-        gate.reporter.progress(start + span * done / len(texts), f"{asked.role}: {done:,} of {len(texts):,} texts")
-    in_task_order = np.concatenate(probabilities)[:, [engine.labels.index(label) for label in labels]]
-    return Answers(predicted=in_task_order.argmax(1), probabilities=in_task_order, truncated=truncated)
+        on_progress(min(at + CHUNK_TEXTS, len(texts)))
+    order = [engine.labels.index(label) for label in gate.spec.task.labels]
+    return np.concatenate(probabilities)[:, order], truncated

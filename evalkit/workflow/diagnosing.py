@@ -16,10 +16,10 @@ from evalkit.diagnosis.prediction_shift import prediction_shift
 from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.quality.paired_gap import equal
 from evalkit.record.layout import write_text
-from evalkit.workflow.answering import CHUNK_TEXTS, Answered
+from evalkit.workflow.answering import Answered, in_task_order
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
-from evalkit.workflow.models import ServableModel, every_core
+from evalkit.workflow.models import ServableModel, teacher_outputs
 
 VERSION = 1
 MOST_TEXTS = 2000
@@ -114,28 +114,16 @@ def _drawn(texts: Sequence[str], seed: int) -> list[str]:
 
 def _taught(gate: Gate, teacher: ServableModel, texts: Sequence[str]) -> NDArray[np.float64]:
     """What the student was taught: the teacher's outputs that the run keeps. Only missing ones are asked for."""
-    from evalkit.teachers.outputs import OutputStore
-
-    with OutputStore(gate.run.root / "teacher_outputs.sqlite") as store:
-        kept = store.probabilities(
-            teacher.version,
-            texts,
-            lambda missing: _in_own_order(gate, teacher, missing).astype(np.float32),
-            lambda done, total: gate.reporter.progress(0.2 * done / total, f"teacher: {done:,} of {total:,} texts"),
-        )
+    kept = teacher_outputs(
+        gate,
+        teacher,
+        texts,
+        lambda done, total: gate.reporter.progress(0.2 * done / total, f"teacher: {done:,} of {total:,} texts"),
+    )
     order = [teacher.manifest.labels.index(label) for label in gate.spec.task.labels]
     return np.asarray(kept[:, order], dtype=np.float64)
 
 
 def _probabilities(gate: Gate, model: ServableModel, texts: Sequence[str]) -> NDArray[np.float64]:
     """Probabilities [texts, labels] in the task's order."""
-    order = [model.manifest.labels.index(label) for label in gate.spec.task.labels]
-    return _in_own_order(gate, model, texts)[:, order]
-
-
-def _in_own_order(gate: Gate, model: ServableModel, texts: Sequence[str]) -> NDArray[np.float64]:
-    from evalkit.packaging.export import open_engine
-
-    engine = open_engine(model.folder, gate.spec.serve.provider, every_core())
-    answered = [engine.classify(texts[at : at + CHUNK_TEXTS]).probabilities for at in range(0, len(texts), CHUNK_TEXTS)]
-    return np.asarray(np.concatenate(answered), dtype=np.float64)
+    return np.asarray(in_task_order(gate, model, texts, lambda _: None)[0], dtype=np.float64)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from evalkit.data.evenly import evenly
 from evalkit.errors import DataError, InvalidComparison, ModelError
 from evalkit.modelling.loading import check_classifier_folder
 from evalkit.record.layout import write_json
@@ -18,7 +20,7 @@ from evalkit.record.stages import StageResult, content_key, file_digest, folder_
 from evalkit.spec.distill import Distill
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
-from evalkit.workflow.reducing import evenly, reduction
+from evalkit.workflow.reducing import reduction
 from serving.manifest import Manifest, model_version, read_manifest, verify_files
 
 PACKAGE_VERSION, OUTPUTS_VERSION, DISTIL_VERSION = 1, 1, 1
@@ -233,23 +235,13 @@ def _refuse_short(rows: int, distill: Distill) -> None:
 
 
 def _teacher_outputs(gate: Gate, inputs: Inputs, teacher: ServableModel) -> StageResult:
-    """The teacher's probabilities for every training text, kept text by text as they come."""
+    """The teacher's probabilities for every training text."""
     train = inputs.train
     assert train is not None
 
     def work(folder: Path) -> None:
-        from evalkit.packaging.export import open_engine
-        from evalkit.teachers.outputs import OutputStore
-
-        engine = open_engine(teacher.folder, gate.spec.serve.provider, every_core())
-        with OutputStore(gate.run.root / "teacher_outputs.sqlite") as store:
-            probabilities = store.probabilities(
-                teacher.version,
-                train.texts,
-                lambda texts: np.asarray(engine.classify(texts).probabilities, dtype=np.float32),
-                _counted(gate.reporter.progress),
-            )
-        np.save(folder / "probabilities.npy", probabilities)
+        report = _counted(gate.reporter.progress)
+        np.save(folder / "probabilities.npy", teacher_outputs(gate, teacher, train.texts, report))
 
     return gate.stage(
         "teacher-outputs",
@@ -257,6 +249,24 @@ def _teacher_outputs(gate: Gate, inputs: Inputs, teacher: ServableModel) -> Stag
         {"teacher": teacher.version, "train": inputs.digests["train"]},
         work,
     )
+
+
+def teacher_outputs(
+    gate: Gate, teacher: ServableModel, texts: Sequence[str], on_progress: Callable[[int, int], None]
+) -> NDArray[np.float32]:
+    """The teacher's probabilities [texts, labels], labels in its own order; kept in the run text by text as they come,
+    so that only missing ones are asked for."""
+    from evalkit.packaging.export import open_engine
+    from evalkit.teachers.outputs import OutputStore
+
+    engine = cache(lambda: open_engine(teacher.folder, gate.spec.serve.provider, every_core()))
+    with OutputStore(gate.run.root / "teacher_outputs.sqlite") as store:
+        return store.probabilities(
+            teacher.version,
+            texts,
+            lambda missing: np.asarray(engine().classify(missing).probabilities, dtype=np.float32),
+            on_progress,
+        )
 
 
 def _counted(report: Callable[[float, str], None]) -> Callable[[int, int], None]:

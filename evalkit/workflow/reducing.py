@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.data.evenly import evenly
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
 
@@ -73,9 +74,3 @@ def reduction(gate: Gate, inputs: Inputs, role: str) -> Reduction | None:
     serve = gate.spec.serve
     precision = serve.teacher_precision if role == "teacher" else serve.precision
     return None if precision == FP32 else Reduction(gate=gate, inputs=inputs, precision=precision)
-
-
-def evenly(texts: tuple[str, ...], most: int) -> list[str]:
-    """At most ``most`` texts, evenly from the whole table."""
-    chosen = np.linspace(0, len(texts) - 1, min(most, len(texts))).round().astype(int)
-    return [texts[index] for index in chosen]
