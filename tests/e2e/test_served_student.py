@@ -102,3 +102,22 @@ def test_a_void_load_measurement_is_inconclusive_says_why_and_is_not_kept(projec
     assert "VOID" in (run / "report.md").read_text()
     assert list(run.glob("stages/predictions/*/stage.json")), "what stands is kept"
     assert not list(run.glob("stages/load-*/*/stage.json"))
+
+
+@pytest.mark.parametrize(("words", "fires"), [(("bad", "plain", "good"), False), (("good",), True)])
+def test_a_student_that_answers_production_otherwise_is_found(
+    project: Path, evalkit: Any, words: tuple[str, ...], fires: bool
+) -> None:
+    rng = np.random.default_rng(2)
+    texts = [f"the {word} film number {number}" for number, word in enumerate(rng.choice(words, ROWS))]
+    pd.DataFrame({"text": texts}).to_csv(project / "production.csv", index=False)
+    without = {key: value for key, value in SPEC.items() if key not in ("load", "cost")}
+    bar = {"cost_reduction": None, "quality": {"retention": 0.5}}
+    data = SPEC["data"] | {"production": "production.csv"}
+    done, run = checked(evalkit, project, without | {"data": data, "requirements": bar})
+    assert done.returncode in (0, 1, 3), done.stderr
+    findings = json.loads((run / "record.json").read_text())["findings"]
+    (shift,) = (each for each in findings if each["measurement"]["name"].endswith("_probability_distance"))
+    assert shift["fired"] is fires, shift["explanation"]
+    assert bool(shift["examples"]) is fires
+    assert ("To look at: “the good film" in (run / "report.md").read_text().replace("\\", "")) is fires
