@@ -73,7 +73,7 @@ class CascadeQuestion:
     ``table`` is the aligned table of a classification, ``clusters`` [n] which of its rows belong together.
     ``measure`` gives the quality measurements of any such table: all that ``requirements`` ask for, or where its
     second argument is False the gap over all rows alone. ``costs`` holds the estimates ``teacher`` and ``student`` in
-    dollars per million requests and ``reduction``, their ratio at two-sided ``level``.
+    dollars per million requests and ``reduction``, their ratio at two-sided ``level`` or above.
     """
 
     table: pd.DataFrame
