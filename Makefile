@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := examples/channel_sentiment
+# tests that measure time on a machine of their own: after the others, one at a time
+APART := tests/integration tests/e2e
 
 .PHONY: demo demo-other test test-long check gpu-check docs protos clean .verdict
 
@@ -32,7 +34,8 @@ demo-other: .venv/.installed ## the second spec beside the first: another studen
 	$(BIN)/evalkit check $(DEMO)/gate_tiny.yaml || $(MAKE) --no-print-directory .verdict CODE=$$?
 
 test: .venv/.installed-dev ## run the tests, without the longest (see test-long)
-	$(BIN)/python -m pytest -m "not long"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" -n auto --maxprocesses=8 $(APART:%=--ignore=%)
+	$(BIN)/python -m pytest -m "not long" $(APART)
 
 test-long: .venv/.installed-dev ## the longest simulations of error rates, and the server's benchmark in short: two and a half minutes
 	$(BIN)/python -m pytest -m long
@@ -46,7 +49,7 @@ check: .venv/.installed-dev ## format, lint, types, architecture, docs
 
 gpu-check: .venv/.installed-dev ## on an NVIDIA GPU: the tests that need one, and its figures; elsewhere a message
 	$(BIN)/python benchmarks/gpu.py
-	$(BIN)/python -m pytest -m gpu tests/unit/serving tests/unit/benchmarks
+	$(BIN)/python -m pytest -m gpu tests/unit/serving tests/unit/benchmarks tests/unit/students tests/unit/packaging
 
 docs: .venv/.installed-dev ## write the generated parts of the documentation
 	$(BIN)/python docs/generate.py

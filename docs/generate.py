@@ -14,13 +14,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from evalkit.spec.executor import LOCAL, RAY
 from evalkit.spec.gate import GateSpec
 from evalkit.spec.subpopulations import DERIVED
 
 DOCS = Path(__file__).resolve().parent
 COMMANDS = (
-    "", "init", "plan", "selfcheck", "label", "distill", "check", "report", "override", "policy", "metrics", "serve",
-    "load", "capacity", "export-server", "variants",
+    "", "init", "plan", "selfcheck", "label", "distill", "ladder", "learning-curve", "check", "report", "override",
+    "policy", "metrics", "serve", "load", "capacity", "export-server", "variants",
 )  # fmt: skip
 
 
@@ -30,11 +31,14 @@ def schema() -> str:
 
 
 def json_schema() -> dict[str, Any]:
-    """The schema with the short forms of a subpopulation, which the types accept before they check."""
+    """The schema with the short forms of a subpopulation and an executor, which the types accept before they check."""
     described = GateSpec.model_json_schema()
     described["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     described["title"] = "gate.yaml of evalkit"
     described["$defs"]["Subpopulation"] = _subpopulation(described["$defs"]["Subpopulation"])
+    controls = described["$defs"]["Controls"]
+    described["$defs"]["Controls"] = {"anyOf": [controls["properties"]["against"], controls]}
+    described["$defs"]["Executor"] = {"anyOf": [{"enum": [LOCAL, RAY]}, described["$defs"]["Executor"]]}
     return described
 
 

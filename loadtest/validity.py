@@ -20,7 +20,7 @@ MAX_WRONG_LABEL_RATE = 0.001  # ties broken otherwise by another batch shape, an
 MAX_CLOCK_STEP_S = 0.1
 MAX_CLOCK_SLEW = 5e-4  # the most by which a clock is adjusted without a step (adjtime, NTP): 500 ppm
 ALL_PROVIDERS = "auto"
-_CHANCE_OF_TOO_FEW = 1e-6
+_CHANCE = 1e-6  # what is drawn at random is a fault only where chance would hardly ever bring it about
 
 LIMITS: dict[str, float] = {
     "min_achieved_ratio": MIN_ACHIEVED_RATIO,
@@ -39,13 +39,15 @@ class ServedSide:
     """What is known of the served side. None, where nobody could know.
 
     ``provider_asked`` and ``provider`` are the execution provider that was asked for ("auto" is any) and the one that
-    the server names. ``check_share`` is the share of answers whose label had to be compared with the offline one.
+    the server names. ``check_share`` is the share of answers whose label had to be compared with the offline one,
+    and ``batch_dependent_share`` the most of them that may be others because of the texts in the same batch.
     """
 
     watched: Watched | None = None
     provider_asked: str | None = None
     provider: str | None = None
     check_share: float | None = None
+    batch_dependent_share: float = 0.0
 
 
 UNKNOWN = ServedSide()
@@ -80,7 +82,7 @@ def _common_reasons(answers: AnswerCounts, info: GeneratorInfo, served: ServedSi
         "No request was sent after the warm-up." if answers.requests == 0 else None,
         _cpu_reason(info),
         _failure_reason(answers),
-        _wrong_label_reason(answers),
+        _wrong_label_reason(answers, served.batch_dependent_share),
         _unchecked_reason(answers, served.check_share),
         _provider_reason(served),
         *(() if served.watched is None else (_foreign_reason(served.watched), _clock_reason(served.watched))),
@@ -128,12 +130,17 @@ def _failure_reason(answers: AnswerCounts) -> str | None:
     )
 
 
-def _wrong_label_reason(answers: AnswerCounts) -> str | None:
-    if answers.wrong_labels <= MAX_WRONG_LABEL_RATE * answers.checked:
+def _wrong_label_reason(answers: AnswerCounts, dependent: float) -> str | None:
+    """Which texts meet in a batch is chance, and with it how many labels depend on it in one run."""
+    wrong, checked = answers.wrong_labels, answers.checked
+    if wrong <= MAX_WRONG_LABEL_RATE * checked:
         return None
+    if dependent and binom.sf(wrong - 1, checked, min(1.0, MAX_WRONG_LABEL_RATE + dependent)) >= _CHANCE:
+        return None
+    beside = f", beside the {dependent:.4f} that may depend on their batch" if dependent else ""
     return (
-        f"{answers.wrong_labels} of {answers.checked} checked answers named another label than the model "
-        f"gives offline; at most a share of {MAX_WRONG_LABEL_RATE} may."
+        f"{wrong} of {checked} checked answers named another label than the model gives offline; "
+        f"at most a share of {MAX_WRONG_LABEL_RATE} may{beside}."
     )
 
 
@@ -142,7 +149,7 @@ def _unchecked_reason(answers: AnswerCounts, share: float | None) -> str | None:
     answered = answers.requests - answers.failed
     if share is None or answers.checked >= answered:
         return None
-    if binom.cdf(answers.checked, answered, share) >= _CHANCE_OF_TOO_FEW:
+    if binom.cdf(answers.checked, answered, share) >= _CHANCE:
         return None
     return (
         f"Only {answers.checked} of {answered} answers were compared with what the model gives offline; "

@@ -181,9 +181,8 @@ def _by_token(role: str, tokens: dict[str, Any], cost: CostReport) -> str:
     discount = tokens["batch_discount"]
     less = f", less {numbers.stated(100 * discount)} % for batches" if discount else ""
     used = cost.usage.get(role)
-    calls = (
-        ""
-        if used is None
-        else (f"; usage of {numbers.count(used.calls)} recorded calls, {numbers.count(used.answered)} of them answered")
-    )
-    return f"per million tokens {prices}{less}{calls}"
+    if used is None:
+        return f"per million tokens {prices}{less}"
+    source = f" ({one_line(used.source)})" if used.source else ""
+    calls = f"usage of {numbers.count(used.calls)} recorded calls{source}"
+    return f"per million tokens {prices}{less}; {calls}, {numbers.count(used.answered)} of them answered"

@@ -58,7 +58,7 @@ def fidelity(record: RunRecord) -> tuple[FidelityLine, ...]:
 
 def findings(record: RunRecord) -> tuple[FindingView, ...]:
     """Every failure mode that was looked for, those that fired first."""
-    return tuple(_finding(each) for each in sorted(record.findings, key=lambda each: not each.fired))
+    return tuple(finding_view(each) for each in sorted(record.findings, key=lambda each: not each.fired))
 
 
 def examples(record: RunRecord) -> tuple[ExampleView, ...]:
@@ -66,7 +66,8 @@ def examples(record: RunRecord) -> tuple[ExampleView, ...]:
     return tuple(_example(each, units_of(record)) for each in record.examples)
 
 
-def _finding(found: Finding) -> FindingView:
+def finding_view(found: Finding) -> FindingView:
+    """One failure mode as it is read."""
     measured = isinstance(found.measurement.value, Interval)
     state = FIRED if found.fired else QUIET if measured else NOT_MEASURED
     return FindingView(

@@ -28,6 +28,7 @@ def render_markdown(record: RunRecord, overrides: Sequence[Override] = ()) -> st
         _loads(page),
         _instances(page),
         _cascade(page),
+        _controls(page),
         _diagnosis(page),
         _repeat(page),
     )
@@ -153,6 +154,18 @@ def _cascade(page: Page) -> str:
     return "\n\n".join(parts)
 
 
+def _controls(page: Page) -> str:
+    if page.controls is None:
+        return ""
+    headings = ("state", "model", "accuracy", "the student's gain over it", "trainings", "each on")
+    rows = [
+        (each.state.text, each.what, each.accuracy, each.gain, each.trainings, each.budget)
+        for each in page.controls.rows
+    ]
+    parts = ["## What did distilling gain?", f"**{escaped(page.controls.meaning)}** {escaped(page.controls.said)}"]
+    return "\n\n".join([*parts, table(headings, rows)])
+
+
 def _loads(page: Page) -> str:
     parts = []
     for each in page.loads:
@@ -172,6 +185,7 @@ def _diagnosis(page: Page) -> str:
     ]
     if found:
         parts.append(table(("state", "failure mode", "evidence", "what to do"), found))
+    parts.append(_list([(f"{each.failure_mode}: not looked for", each.why) for each in page.not_looked_for]))
     if page.examples:
         lost = [(each.row_id, each.text, each.label, each.teacher, each.student) for each in page.examples]
         parts.append(

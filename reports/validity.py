@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from evalkit.decision.requirement import QUERIES
+from evalkit.quality.outside import OF_ROWS, WERE_RIGHT
+from evalkit.quality.paired_gap import GAP
 from evalkit.record.run_record import LoadReport, ModelSummary, RunRecord
-from evalkit.stats.interval import NotEstimable
+from evalkit.stats.interval import Interval, NotEstimable
+from evalkit.stats.measurement import ALL_ROWS
 from reports import numbers
 from reports.costs import stale_text
 from reports.load_lines import cores_text, drift_text, warm_up_text
 from reports.looks import looks_state, looks_text
-from reports.naming import units_of
+from reports.naming import estimate_text, units_of
 from reports.states import BROKEN, HOLDS, LOOK, NOT_MEASURED, VOID, State
 from reports.words import one_line
 
@@ -32,11 +35,13 @@ def validity(record: RunRecord) -> tuple[Condition, ...]:
     return (
         _models_differ(record),
         _pairing(record.data),
+        *_outside(record),
         _leakage(record),
         *_equal_texts(record),
         Condition(state=looks_state(record.looks), name="Uses of the held-out set", text=looks_text(record.looks)),
         *(_truncated(record, model) for model in record.models),
         *(_parity(model) for model in record.models),
+        *(_own_answers(model, model.batches) for model in record.models if model.batches is not None),
         *_load_conditions(record),
         *_prices(record),
         *_terms(record),
@@ -61,6 +66,24 @@ def _pairing(data: dict[str, Any]) -> Condition:
         return Condition(state=NOT_MEASURED, name=name, text="the number of paired rows is not recorded")
     text = f"both models answered {numbers.count(paired)} of {numbers.count(rows)} held-out rows"
     return Condition(state=HOLDS if rows == paired else BROKEN, name=name, text=text)
+
+
+def _outside(record: RunRecord) -> Iterator[Condition]:
+    """Answers that are none of the labels, which count as wrong; for the teacher, also what they may hide."""
+    named = {each.name: each.value for each in record.measurements if each.subpopulation == ALL_ROWS}
+    for role in ("teacher", "student"):
+        share = named.get(f"{role}_{OF_ROWS}")
+        if share is None:
+            continue
+        text = f"{estimate_text(f'{role}_accuracy', share)} of rows are answered outside the labels and count as wrong"
+        gap, state = named.get(GAP.replace("accuracy", WERE_RIGHT)), LOOK
+        if role == "teacher" and gap is not None:
+            margin = record.spec["requirements"]["quality"]["overall_margin"]
+            text += f"; had the teacher been right on all of them, the accuracy gap would be {estimate_text(GAP, gap)}"
+            if margin is not None and not (isinstance(gap, Interval) and gap.lower > -margin):
+                text += f", which is not shown to keep the margin of {numbers.stated(100 * margin)} points"
+                state = BROKEN
+        yield Condition(state=state, name=f"Answers are labels, {role}", text=text)
 
 
 def _leakage(record: RunRecord) -> Condition:
@@ -138,6 +161,17 @@ def _flips(model: ModelSummary, parity: Mapping[str, Any]) -> Condition:
     )
 
 
+def _own_answers(model: ModelSummary, batches: Mapping[str, Any]) -> Condition:
+    """Whether a text's label depends on the texts beside it, which no user of the model can see."""
+    changed, texts, rows = (numbers.count(batches[key]) for key in ("changed", "texts", "batch_rows"))
+    text = (
+        f"{changed} of {texts} labels change with the texts in the same batch ({batches['lower']:.1%} to "
+        f"{batches['upper']:.1%} in random batches of {rows}, allowed {batches['most_label_flips']:.1%}); judged on "
+        "each text alone. With int8_static, or serve.max_batch_rows: 1, none does"
+    )
+    return Condition(state=LOOK if batches["changed"] else HOLDS, name=f"Own answers, {model.role}", text=text)
+
+
 def _load_conditions(record: RunRecord) -> Iterator[Condition]:
     if not record.loads:
         yield Condition(state=NOT_MEASURED, name="Load", text="no model was loaded, so there is no latency")
@@ -184,6 +218,9 @@ def _served_labels(load: LoadReport) -> Condition:
         return Condition(state=NOT_MEASURED, name=name, text="served answers were not compared")
     checked = load.figures.get("checked_labels", load.requests)
     text = f"{numbers.count(wrong)} of {numbers.count(checked)} served answers differ from the offline ones"
+    beside = load.limits.get("max_batch_dependent_share")
+    if beside is not None:
+        text += f"; up to {beside:.1%} may, by the other texts in the batch"
     return Condition(state=LOOK if wrong else HOLDS, name=name, text=text)
 
 

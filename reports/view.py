@@ -9,6 +9,7 @@ from evalkit.record.override import Override
 from evalkit.record.run_record import RunRecord
 from reports.cascades import CascadeView, cascade_view
 from reports.claims import ClaimView, other_claims
+from reports.controls import ControlsView, controls_view
 from reports.costs import InstanceView, instance_views
 from reports.diagnosis import ExampleView, FidelityLine, FindingView, examples, fidelity, findings
 from reports.discovered import DiscoveryView, discovery_view
@@ -16,6 +17,7 @@ from reports.headline import Binding, Headline, binding, confidence_of, headline
 from reports.load_lines import LoadView, load_views
 from reports.metrics import MetricView, metric_views
 from reports.naming import units_of
+from reports.not_looked_for import NotLookedFor, not_looked_for
 from reports.overrides import OverrideView, override_views
 from reports.plot_rows import PlotRows, plot_rows
 from reports.reproduction import Reproduction, reproduction
@@ -43,8 +45,10 @@ class Page:
     loads: tuple[LoadView, ...]
     instances: tuple[InstanceView, ...]
     cascade: CascadeView | None
+    controls: ControlsView | None
     fidelity: tuple[FidelityLine, ...]
     findings: tuple[FindingView, ...]
+    not_looked_for: tuple[NotLookedFor, ...]
     examples: tuple[ExampleView, ...]
     reproduction: Reproduction
     confidence: str
@@ -70,8 +74,10 @@ def page_of(record: RunRecord, overrides: Sequence[Override] = ()) -> Page:
         loads=load_views(record),
         instances=instance_views(record),
         cascade=cascade_view(record),
+        controls=controls_view(record),
         fidelity=fidelity(record),
         findings=findings(record),
+        not_looked_for=not_looked_for(record),
         examples=examples(record),
         reproduction=reproduction(record),
         confidence=confidence_of(record),

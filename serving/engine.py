@@ -15,6 +15,7 @@ from serving.manifest import (
     MODEL_FILE,
     TOKENIZER_FILE,
     Manifest,
+    depends_on_batch,
     model_version,
     read_manifest,
     verify_files,
@@ -23,6 +24,7 @@ from serving.provider import Provider
 from serving.session import ORT_ERRORS, nvidia_driver_present, open_session, real_provider
 from serving.tokens import EncodedText, TextEncoder, padded_inputs
 
+OFFLINE_ROWS = 32
 _KNOWN_INPUTS = {"input_ids", "attention_mask", "token_type_ids"}
 
 
@@ -159,8 +161,17 @@ class Engine:
         """Softmax of `logits`, computed in float64: float32 [rows, labels]."""
         return softmax(self.logits(encoded))
 
-    def classify(self, texts: Sequence[str], batch_rows: int = 32) -> Predictions:
-        """Classify a whole data set; texts of like length share a batch, answers keep the texts' order."""
+    @property
+    def depends_on_batch(self) -> bool:
+        """Whether an answer may depend on the rows beside it (see `serving.manifest`)."""
+        return depends_on_batch(self._manifest)
+
+    def classify(self, texts: Sequence[str], batch_rows: int | None = None) -> Predictions:
+        """Classify a whole data set; texts of like length share a batch, answers keep the texts' order.
+
+        By default 32 texts do, and each is alone where its answer would depend on the others.
+        """
+        batch_rows = batch_rows or (1 if self.depends_on_batch else OFFLINE_ROWS)
         encoded = self.encode(texts)
         probabilities = np.empty((len(encoded), len(self.labels)), dtype=np.float32)
         by_length = np.argsort([len(row.ids) for row in encoded], kind="stable")

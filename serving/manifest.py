@@ -22,6 +22,7 @@ FORMAT_VERSION = 1
 MANIFEST_FILE = "manifest.json"
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
+SCALES_IN_THE_FILE = ("fp32", "fp16", "bf16", "int8_static")
 _READ_BYTES = 1 << 20
 
 
@@ -121,6 +122,13 @@ def model_version(manifest: Manifest) -> str:
     """
     content = [sorted(manifest.files.items()), list(manifest.labels), manifest.max_length]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:12]
+
+
+def depends_on_batch(manifest: Manifest) -> bool:
+    """Whether an answer may depend on the rows beside it: int8_dynamic finds one scale for the activations of the
+    whole batch at every run, and nothing is known of a precision that has another name.
+    """
+    return manifest.precision not in SCALES_IN_THE_FILE
 
 
 def _manifest(stated: object, where: Path) -> Manifest:

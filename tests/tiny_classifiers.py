@@ -37,8 +37,11 @@ def texts_and_labels(rows: int, seed: int) -> pd.DataFrame:
     )
 
 
-def write_tiny_teacher(folder: Path, labels: tuple[str, ...] = LABELS, steps: int = 60) -> Path:
-    """A 3-layer, 32-wide, mean-pooled BERT with its tokenizer, trained until it is nearly always right."""
+def write_tiny_teacher(
+    folder: Path, labels: tuple[str, ...] = LABELS, steps: int = 60, data: pd.DataFrame | None = None
+) -> Path:
+    """A 3-layer, 32-wide, mean-pooled BERT with its tokenizer, trained until it is nearly always right, or once through
+    ``data``, right or wrong."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, PreTrainedTokenizerFast
 
@@ -70,9 +73,22 @@ def write_tiny_teacher(folder: Path, labels: tuple[str, ...] = LABELS, steps: in
     )
     torch.manual_seed(0)
     classifier = TextClassifier(model=MeanPooledClassifier(config), tokenizer=fast, labels=labels)
-    data = texts_and_labels(steps * 16, seed=7)
+    data = texts_and_labels(steps * 16, seed=7) if data is None else data
     truth = torch.tensor([labels.index(label) for label in data["label"]])
     schedule = Schedule(epochs=1, learning_rate=3e-3, batch_rows=16, max_length=32, seed=0)
     train(classifier, data["text"].tolist(), TrueLabels(labels=truth), schedule, lambda _: None)
+    save_classifier(classifier.model, classifier.tokenizer, folder)
+    return folder
+
+
+def write_unsure(folder: Path, source: Path, texts: list[str]) -> Path:
+    """The classifier of ``source`` with a head that cannot decide between the labels of these ``texts``: its logits are
+    on average equal. What moves them ever so little changes labels."""
+    from evalkit.modelling.loading import load_classifier, save_classifier
+    from evalkit.modelling.predicting import torch_logits
+
+    classifier = load_classifier(source)
+    with torch.no_grad():
+        classifier.model.classifier.bias -= torch.from_numpy(torch_logits(classifier, texts, 32).mean(0))
     save_classifier(classifier.model, classifier.tokenizer, folder)
     return folder

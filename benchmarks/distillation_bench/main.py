@@ -17,17 +17,19 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter
 
 from benchmarks.claims import ROOT, at_least, at_most, claim, print_table, write_history
-from benchmarks.distillation_bench.peers import tfidf_answers, trainer_seconds
+from benchmarks.distillation_bench.peers import trainer_seconds
 from evalkit.modelling.loading import TextClassifier, load_classifier
 from evalkit.modelling.mean_pooled import parameters
 from evalkit.modelling.predicting import torch_logits
 from evalkit.spec.distill import Distill, Inside, Objective
 from evalkit.stats.distillation_gain import ENOUGH_SEEDS, gain
 from evalkit.stats.interval import Interval
+from evalkit.students.basis import Basis
 from evalkit.students.distil import distil
 from evalkit.students.from_spec import build
 from evalkit.students.lesson import Lesson
 from evalkit.students.schedule import Schedule
+from evalkit.students.tfidf import tfidf_answers
 
 EXAMPLE = ROOT / "examples" / "channel_sentiment"
 KINDS: dict[str, list[dict[str, Any]]] = {
@@ -117,7 +119,7 @@ def _numbers(labels: pd.Series, names: tuple[str, ...]) -> NDArray[np.int64]:
 def student_of(material: Material, options: argparse.Namespace, seed: int) -> TextClassifier:
     """The student before training."""
     shape = {"encoder": {"size": options.student, "embeddings": "pca"}, "max_length": MAX_LENGTH}
-    return build(material.teacher, Distill.model_validate(shape), seed)
+    return build(Basis(labels=material.teacher.labels, teacher=material.teacher), Distill.model_validate(shape), seed)
 
 
 def schedule_of(options: argparse.Namespace, seed: int) -> Schedule:
@@ -169,7 +171,7 @@ def claims_of(
     """The figures beside, the gain of each kind, and whether one is surely above zero at half the size."""
     teacher = torch_logits(material.teacher, material.held_out, MAX_LENGTH).argmax(1) == material.truth
     labelled, _ = only_labelled(material, 1)
-    tfidf = tfidf_answers(labelled.texts, labelled.labels, material.held_out) == material.truth
+    tfidf = tfidf_answers(labelled.texts, labelled.labels, material.held_out).answers == material.truth
     share = parameters(student_of(material, options, 1).model) / parameters(material.teacher.model)
     gains = {name: _gain(name, right, LEVEL) for name in KINDS}
     together = {name: _gain(name, right, 1 - (1 - LEVEL) / len(KINDS)) for name in KINDS}

@@ -1,4 +1,4 @@
-"""What distillation is held against: TF-IDF with logistic regression, and Hugging Face's Trainer as it comes."""
+"""What the training loop is held against: Hugging Face's Trainer as it comes."""
 
 from __future__ import annotations
 
@@ -14,20 +14,6 @@ from torch.nn import functional
 
 from evalkit.modelling.loading import TextClassifier
 from evalkit.students.schedule import Schedule
-
-
-def tfidf_answers(texts: Sequence[str], labels: NDArray[np.int64], held_out: Sequence[str]) -> NDArray[np.int64]:
-    """Label numbers that TF-IDF of words and pairs with logistic regression gives ``held_out``."""
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-
-    model = make_pipeline(
-        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True), LogisticRegression(C=3.0, max_iter=500)
-    )
-    model.fit(texts, labels)
-    answers: NDArray[np.int64] = model.predict(held_out)
-    return answers
 
 
 def trainer_seconds(

@@ -110,7 +110,7 @@ class FaultyApi:
         return True
 
     def _completion(self, request: dict[str, Any], text: str) -> dict[str, Any]:
-        answer = "" if "EMPTY" in text else "maybe" if "OUTSIDE" in text else self.labels[len(text) % len(self.labels)]
+        answer = "" if "EMPTY" in text else "maybe" if "OUTSIDE" in text else self._label(text)
         choice: dict[str, Any] = {"index": 0, "message": {"role": "assistant", "content": answer}}
         choice["finish_reason"] = "stop"
         if request.get("logprobs"):
@@ -120,6 +120,11 @@ class FaultyApi:
             choice["logprobs"] = {"content": [{**alternatives[0], "top_logprobs": alternatives}]}
         usage = {"prompt_tokens": len(text) // 4 + 20, "completion_tokens": 1}
         return {"id": "c", "object": "chat.completion", "model": request["model"], "choices": [choice], "usage": usage}
+
+    def _label(self, text: str) -> str:
+        """The label that stands in the text as a word; without one, a label by the text's length."""
+        words = text.split()
+        return next((label for label in self.labels if label in words), self.labels[len(text) % len(self.labels)])
 
     def _counts(self) -> dict[str, Any]:
         return {

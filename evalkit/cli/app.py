@@ -14,6 +14,8 @@ from evalkit.cli.capacity_command import capacity
 from evalkit.cli.distill_command import distill
 from evalkit.cli.export_server_command import export_server
 from evalkit.cli.label_command import label
+from evalkit.cli.ladder_command import ladder
+from evalkit.cli.learning_curve_command import learning_curve
 from evalkit.cli.load_command import load
 from evalkit.cli.metrics_command import metrics
 from evalkit.cli.override_command import override
@@ -141,7 +143,21 @@ def serve(context: typer.Context) -> None:
         raise typer.Exit(serving_main(context.args, context.command_path))
 
 
-for command in (plan, selfcheck, label, distill, override, policy, metrics, export_server, load, capacity, variants):
+for command in (
+    plan,
+    selfcheck,
+    label,
+    distill,
+    ladder,
+    learning_curve,
+    override,
+    policy,
+    metrics,
+    export_server,
+    load,
+    capacity,
+    variants,
+):
     app.command()(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import traceback
@@ -11,7 +12,8 @@ from types import FrameType
 
 import typer
 
-from evalkit.errors import EvalkitError
+from evalkit.disk import refusal, unwritable
+from evalkit.errors import EvalkitError, SpecError
 
 USAGE, GATE_FAILED, INTERRUPTED = 2, 4, 130
 
@@ -24,6 +26,7 @@ def boundary() -> Iterator[None]:
     """
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        _refuse_several()
         yield
     except typer.Exit:
         raise
@@ -34,8 +37,21 @@ def boundary() -> Iterator[None]:
     except Exception as error:
         if _is_model_folder_problem(error):
             fail(str(error), USAGE)
+        said = refusal(error)
+        if said is not None:
+            fail(str(unwritable(getattr(error, "filename", None) or "a file", said)), GATE_FAILED)
         traceback.print_exc()
         fail(f"the gate itself failed: {type(error).__name__}: {error}", GATE_FAILED)
+
+
+def _refuse_several() -> None:
+    """Raises SpecError in a process that a launcher (accelerate launch, torchrun) started among others: they would all
+    want the one run folder."""
+    if "LOCAL_RANK" in os.environ and os.environ.get("WORLD_SIZE", "1") != "1":
+        raise SpecError(
+            f"evalkit was started {os.environ['WORLD_SIZE']} times at once by a launcher (WORLD_SIZE); start it once: "
+            "student.distill.processes says how many processes share a training"
+        )
 
 
 def fail(message: str, code: int) -> None:

@@ -37,7 +37,7 @@ def distill(
         loaded = load_spec(spec)
         made = distil_alone(loaded, run or default_run_folder(loaded), reporter())
         if as_json:
-            places = {"hugging_face": str(made.weights), "served": str(made.served)}
+            places = {made.kind: str(made.weights), "served": str(made.served)}
             print(json.dumps({**made.training, **places}, indent=2, ensure_ascii=False))
         else:
             _print(made)
@@ -50,7 +50,7 @@ def _print(made: Distilled) -> None:
 
     facts = [(name.replace("_", " "), _stated(value)) for name, value in made.training.items()]
     print_figures("distilled", facts, Console())
-    print(f"Hugging Face folder: {made.weights}")
+    print(f"{'Hugging Face' if made.kind == 'hugging_face' else made.kind} folder: {made.weights}")
     print(f"served ONNX folder: {made.served}")
 
 

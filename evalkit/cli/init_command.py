@@ -50,6 +50,7 @@ student:
   #   cut_layers: [0, 3]     # the teacher with these encoder layers; or encoder: {layers: 2, width: 128, heads: 2}
   #   temperature: 2.0
   #   epochs: 5
+# controls: {against: [hard_labels, tfidf], seeds: 3}   # did distilling gain anything over training on your labels?
 
 load:
   rate_rps: 50               # requests a second, Poisson arrivals, for teacher and student alike

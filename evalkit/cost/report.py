@@ -22,7 +22,8 @@ TEACHER, STUDENT = ROLES = ("teacher", "student")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageSummary:
-    """The recorded calls behind a cost by the token: the file's sha256, and what its rows come to."""
+    """The recorded calls behind a cost by the token: the file's sha256, what its rows come to, and where they are
+    from, in words (records from before that was kept say nothing)."""
 
     digest: str
     calls: int
@@ -30,6 +31,7 @@ class UsageSummary:
     input_tokens: int
     output_tokens: int
     cached_tokens: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

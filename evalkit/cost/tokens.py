@@ -14,7 +14,8 @@ def token_usd_per_million(prices: TokenPrices, usage: Usage, level: float, rng: 
     """Cost of a million successful answers: what all recorded calls cost ÷ how many of them were answered.
 
     Per call: (input − cached) × input price + cached × cached price + output × output price, less the batch discount.
-    The interval is a BCa bootstrap over calls at two-sided ``level``; it holds for traffic like the recorded one.
+    The interval is a BCa bootstrap at two-sided ``level`` over calls, over whole clusters where calls belong together;
+    it holds for traffic like the recorded one.
 
     >>> per_token = TokenPrices(usd_per_million_input=3, usd_per_million_output=15)
     >>> calls = np.array([100.0, 300.0] * 50)  # 200 input tokens on average, and 10 output tokens
@@ -31,4 +32,4 @@ def token_usd_per_million(prices: TokenPrices, usage: Usage, level: float, rng: 
     ) * (1.0 - prices.batch_discount)
     terms = np.column_stack([usd, usage.answered])
     with np.errstate(divide="ignore", invalid="ignore"):
-        return bootstrap_sums(terms, lambda sums: sums[..., 0] / sums[..., 1], level, rng)
+        return bootstrap_sums(terms, lambda sums: sums[..., 0] / sums[..., 1], level, rng, clusters=usage.clusters)

@@ -13,6 +13,7 @@ from evalkit.data.numbers import numbers_of
 from evalkit.data.reading import read_table, require_columns
 from evalkit.errors import DataError
 from evalkit.spec.cost import TokenColumns
+from evalkit.stats.interval import NotEstimable
 
 FloatArray = NDArray[np.float64]
 ANSWERED = {"true": 1.0, "1": 1.0, "yes": 1.0, "false": 0.0, "0": 0.0, "no": 0.0}
@@ -20,12 +21,35 @@ ANSWERED = {"true": 1.0, "1": 1.0, "yes": 1.0, "false": 0.0, "0": 0.0, "no": 0.0
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Usage:
-    """Tokens of each call [n], cached ones among the input tokens, and whether it was answered (1 or 0) [n]."""
+    """Tokens of each call [n], cached ones among the input tokens, whether it was answered (1 or 0) [n], and where
+    calls belong together, which [n]."""
 
     input_tokens: FloatArray
     output_tokens: FloatArray
     cached_tokens: FloatArray
     answered: FloatArray
+    clusters: NDArray[np.int64] | None = None
+
+
+def usage_of_answers(answers: pd.DataFrame, clusters: NDArray[np.int64] | None) -> Usage | NotEstimable:
+    """The usage of an API teacher's own answers to the held-out rows, one call a row: columns ``input_tokens`` and
+    ``output_tokens`` as the API counted them. ``clusters`` [n] says which rows belong together."""
+    counts = answers[["input_tokens", "output_tokens"]].to_numpy(dtype=np.float64, na_value=np.nan)
+    lacking = int(np.isnan(counts).any(axis=1).sum())
+    if lacking:
+        return NotEstimable(
+            reason=f"teacher.api counted no tokens in {lacking:,} of {len(answers):,} answers; give "
+            "cost.teacher.tokens.usage",
+            n=len(answers) - lacking,
+        )
+    nothing = np.zeros(len(answers))
+    return Usage(
+        input_tokens=counts[:, 0],
+        output_tokens=counts[:, 1],
+        cached_tokens=nothing,
+        answered=nothing + 1.0,
+        clusters=clusters,
+    )
 
 
 def read_usage(path: Path, columns: TokenColumns, name: str) -> Usage:

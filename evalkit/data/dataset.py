@@ -41,6 +41,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def part(self, chosen: NDArray[np.int64]) -> Rows:
+        """The rows with these numbers, in this order."""
+        return Rows(
+            ids=tuple(self.ids[row] for row in chosen),
+            texts=tuple(self.texts[row] for row in chosen),
+            labels=self.labels[chosen],
+            table=self.table.iloc[chosen].reset_index(drop=True),
+            truth=self.truth[chosen],
+            kind=self.kind,
+        )
+
 
 def held_out_rows(table: pd.DataFrame, columns: Columns, labels: tuple[str, ...], kind: str = CLASSIFICATION) -> Rows:
     """Held-out rows: each with an id of its own, a text and what is right for it. Raises DataError.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from evalkit.cost.per_request import REDUCTION
+from evalkit.decision.against_controls import Advice
 from evalkit.decision.cascade import CascadeOffer, can_stand_in
 from evalkit.decision.check import Check, CheckOutcome
 from evalkit.decision.needs import Need, names_text, needs_of, needs_text
@@ -23,6 +24,7 @@ class Action(StrEnum):
     """What a reader does next."""
 
     DEPLOY = "DEPLOY"
+    DO_NOT_DISTIL = "DO NOT DISTIL"
     CASCADE = "DEPLOY WITH CASCADE"
     COLLECT = "COLLECT"
     RETRAIN = "RETRAIN"
@@ -56,9 +58,21 @@ def recommend(
     findings: Sequence[Finding],
     confidence: float,
     cascade: CascadeOffer | None,
+    controls: Advice | None = None,
 ) -> Recommendation:
     """What follows from the ``decisive`` checks, of which ``deciding`` decided. A cascade is recommended where one is
-    offered and nothing but the student's quality stands against a GO; it never changes the outcome."""
+    offered and nothing but the student's quality stands against a GO; it never changes the outcome, and neither does
+    what the ``controls`` say of distilling, which stands beside every recommendation."""
+    return _beside_controls(_recommend(decisive, deciding, findings, confidence, cascade), controls)
+
+
+def _recommend(
+    decisive: Sequence[Check],
+    deciding: Check | None,
+    findings: Sequence[Finding],
+    confidence: float,
+    cascade: CascadeOffer | None,
+) -> Recommendation:
     fired = [finding for finding in findings if finding.fired]
     if deciding is None:
         return Recommendation(action=Action.STATE_A_REQUIREMENT, reason="nothing was required, so nothing was shown")
@@ -70,6 +84,21 @@ def recommend(
     if deciding.outcome is CheckOutcome.FAILED:
         return _after_no_go([check for check in decisive if check.outcome is CheckOutcome.FAILED], deciding, fired)
     return _gather(deciding, still_open)
+
+
+def _beside_controls(found: Recommendation, controls: Advice | None) -> Recommendation:
+    """Where a control is as good as a student that may be deployed, that is the recommendation."""
+    if controls is None:
+        return found
+    if not controls.do_not_distil:
+        return replace(found, reason=f"{found.reason}; {controls.text}")
+    if found.action is Action.DEPLOY:
+        return replace(
+            found,
+            action=Action.DO_NOT_DISTIL,
+            reason=f"{controls.text}. The student may replace its teacher all the same: {found.reason}",
+        )
+    return replace(found, reason=f"{found.reason}; and do not distil: {controls.text}")
 
 
 def _worst_first(checks: Sequence[Check], deciding: Check) -> list[Check]:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalkit.decision.against_controls import advice
 from evalkit.decision.cascade import CascadeOffer
 from evalkit.decision.check import Check, CheckOutcome, check_all
 from evalkit.decision.evidence import claims_of
@@ -17,6 +18,7 @@ from evalkit.decision.requirement import Requirement
 from evalkit.decision.stability import Stability, stability_of
 from evalkit.decision.standing import standing_of
 from evalkit.diagnosis.finding import Finding
+from evalkit.quality.controls import ControlsReport
 from evalkit.stats.measurement import Measurement
 
 EXIT_CODES = {Outcome.GO: 0, Outcome.NO_GO: 1, Outcome.INCONCLUSIVE: 3}
@@ -44,12 +46,14 @@ def decide(
     findings: Sequence[Finding],
     confidence: float,
     cascade: CascadeOffer | None = None,
+    controls: ControlsReport | None = None,
 ) -> Verdict:
     """GO when every required claim is shown (intersection–union, each at one-sided 1 − confidence); NO-GO when some
     required claim, or one of a merged group, is shown to be broken (Holm over all of them); INCONCLUSIVE otherwise, and
     always when nothing was required or student and teacher cannot be told apart.
 
-    A ``cascade`` may be recommended beside the outcome and never changes it. Raises ValueError for a confidence
+    A ``cascade`` may be recommended beside the outcome, and ``controls`` that are as good may be recommended in the
+    student's place; neither changes it. Raises ValueError for a confidence
     outside (0.5, 1), at which no interval has ends that bound anything.
     """
     if not 0.5 < confidence < 1.0:
@@ -65,7 +69,9 @@ def decide(
         outcome=outcome,
         checks=checks,
         deciding=deciding,
-        recommendation=recommend(decisive, deciding, findings, confidence, cascade),
+        recommendation=recommend(
+            decisive, deciding, findings, confidence, cascade, None if controls is None else advice(controls)
+        ),
         stability=stability_of(standing),
     )
 

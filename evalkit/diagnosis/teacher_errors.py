@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.diagnosis.finding import FailureMode, Finding
+from evalkit.quality.controls import EVIDENCE
 from evalkit.stats.bootstrap import bootstrap_sums
+from evalkit.stats.crossed_mean import effective_clusters
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.stats.proportions import proportion
@@ -19,6 +22,7 @@ EXCESS = "student_minus_control_copied_teacher_errors"
 FEWEST_ERRORS = 30
 """Rows that the teacher must get wrong before a share of them is a rate."""
 MOST_EXAMPLES = 5
+ROUNDING = 1e-9
 NO_CONTROL = "no student of the same budget was trained on the true labels; ask for it with `controls: [hard_labels]`"
 PRACTICE = (
     "correct or leave out the teacher's outputs where the label contradicts them, give the true labels more weight in "
@@ -51,18 +55,17 @@ def teacher_errors(rows: CopiedRows, margin: float | None, level: float, rng: np
     matters). Rows, or whole clusters, are drawn with all answers to them; the seeds of the control are averaged. The
     interval is over rows and takes the trained models as they are.
 
-    Without a control, or with fewer than 30 wrong answers of the teacher, there is no estimate, and it never fires.
+    Where all its mistakes are copied alike, the bound is Clopper and Pearson's on mistakes of another kind. Without a
+    control, or with fewer than 30 wrong answers of the teacher, there is no estimate, and it never fires.
     Raises ValueError for arrays of other lengths.
     """
     wrong = rows.teacher != rows.truth
     value = _excess(rows, wrong, level, rng)
-    error = _error_rate(wrong, rows.clusters, level, rng)
+    error = value if isinstance(value, NotEstimable) else _error_rate(wrong, rows.clusters, level, rng)
     matters = isinstance(error, Interval) and (margin is None or error.lower > margin)
     return Finding(
         failure_mode=FailureMode.TEACHER_ERRORS,
-        measurement=Measurement(
-            name=EXCESS, subpopulation=ALL_ROWS, unit="share", value=value, evidence="predictions.parquet"
-        ),
+        measurement=Measurement(name=EXCESS, subpopulation=ALL_ROWS, unit="share", value=value, evidence=EVIDENCE),
         fired=isinstance(value, Interval) and value.lower > 0 and matters,
         explanation=_explain(rows, wrong, value, error, margin, matters=matters),
         corrective_practice=PRACTICE,
@@ -81,11 +84,28 @@ def _excess(rows: CopiedRows, wrong: NDArray[np.bool_], level: float, rng: np.ra
             n_needed=FEWEST_ERRORS,
         )
     student, control = _copies(rows.student, rows.teacher), _copies(rows.control, rows.teacher)
+    more = (student - control)[wrong]
+    if np.ptp(more) <= ROUNDING:
+        return _all_alike(float(more[0]), None if rows.clusters is None else rows.clusters[wrong], errors, level)
     terms = np.column_stack([wrong * student, wrong * control, wrong]).astype(np.float64)
-    if np.array_equal(terms[:, 0], terms[:, 1]):
-        return NotEstimable(reason="student and control repeat exactly the same mistakes of the teacher", n=errors)
     return bootstrap_sums(
         terms, lambda sums: _share(sums[..., 0] - sums[..., 1], sums[..., 2]), level, rng, clusters=rows.clusters
+    )
+
+
+def _all_alike(excess: float, clusters: NDArray[np.int64] | None, errors: int, level: float) -> Estimate:
+    """The bound where every mistake of the teacher is copied alike, so that no resample differs: a share of mistakes
+    that none of these ``errors`` (effective clusters) shows may be the utmost other way, Clopper and Pearson's."""
+    units = errors if clusters is None else math.floor(effective_clusters(clusters) + ROUNDING)
+    unseen = proportion(0, units, level)
+    assert isinstance(unseen, Interval)
+    return Interval(
+        point=excess,
+        lower=max(-1.0, excess - unseen.upper * (excess + 1.0)),
+        upper=min(1.0, excess + unseen.upper * (1.0 - excess)),
+        level=level,
+        n=units,
+        method="all mistakes are copied alike; Clopper-Pearson bound on others",
     )
 
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from evalkit.errors import ModelError
 from evalkit.modelling.loading import TextClassifier
+from evalkit.modelling.own_module import OwnClassifier
 from evalkit.modelling.predicting import torch_logits
 from evalkit.packaging.parity import Parity, compare, refuse_difference, served_logits
 from evalkit.packaging.precision import Precision
+from evalkit.packaging.torch_module import export_module
 from serving.engine import Engine
 from serving.manifest import write_manifest
 from serving.provider import Provider
@@ -28,7 +30,19 @@ def export(
     max_length: int,
     provenance: dict[str, Any],
 ) -> None:
-    """Writes model.onnx, tokenizer.json and manifest.json into ``folder`` (ONNX export by optimum)."""
+    """Writes model.onnx, tokenizer.json and manifest.json into ``folder``: by optimum, or by torch's own exporter where
+    it is a torch module of the user's own."""
+    if isinstance(classifier.model, OwnClassifier):
+        export_module(
+            classifier.model.module,
+            classifier.tokenizer,
+            classifier.labels,
+            folder,
+            name=name,
+            max_length=max_length,
+            provenance=provenance,
+        )
+        return
     folder.mkdir(parents=True, exist_ok=True)
     _write_onnx(classifier.model, folder / "model.onnx")
     classifier.tokenizer.backend_tokenizer.save(str(folder / "tokenizer.json"))

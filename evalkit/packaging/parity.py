@@ -65,15 +65,13 @@ def compare(expected: NDArray[np.float32], served: NDArray[np.float32], precisio
 
 
 def served_logits(engine: Engine, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Logits [texts, labels] of the served engine, tokenisation included, in batches of like length.
-
-    What a batch holds beside a row may change that row's int8 logits: the scale of the activations is the batch's.
-    """
-    encoded = engine.encode(texts)
+    """Logits [texts, labels] of the served engine, tokenisation included, in batches of like length; of each text alone
+    where they would depend on the others."""
+    encoded, together = engine.encode(texts), 1 if engine.depends_on_batch else BATCH_ROWS
     logits = np.empty((len(encoded), len(engine.labels)), dtype=np.float32)
     by_length = np.argsort([len(row.ids) for row in encoded], kind="stable")
-    for start in range(0, len(encoded), BATCH_ROWS):
-        rows = by_length[start : start + BATCH_ROWS]
+    for start in range(0, len(encoded), together):
+        rows = by_length[start : start + together]
         logits[rows] = engine.logits([encoded[row] for row in rows])
     return logits
 

@@ -48,7 +48,7 @@ def write_variant(fp32: Path, folder: Path, precision: Precision, calibration: S
     if precision is Precision.INT8_STATIC and not calibration:
         raise ModelError("int8_static has no texts to find the range of its activations on; give training texts")
     folder.mkdir(parents=True, exist_ok=True)
-    with _without_advice():
+    with without_advice():
         match precision:
             case Precision.FP32:
                 shutil.copyfile(fp32 / MODEL_FILE, folder / MODEL_FILE)
@@ -154,8 +154,9 @@ def _opset(path: Path) -> int:
 
 
 @contextmanager
-def _without_advice() -> Iterator[None]:
-    """The quantiser advises a preparation at every call, by the root logger, whether it was made or not."""
+def without_advice() -> Iterator[None]:
+    """The quantiser advises a preparation at every call, by the root logger, whether it was made or not;
+    torch's exporter names packages that nobody needs."""
     before = logging.root.manager.disable
     logging.disable(LOGGERS_BELOW)
     try:

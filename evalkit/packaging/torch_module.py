@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from evalkit.errors import ModelError
-from evalkit.modelling.batches import pad, tokenise
-from evalkit.packaging.precision import Precision
+from evalkit.modelling.own_module import LogitsAlone
+from evalkit.packaging.precision import Precision, without_advice
 from serving.manifest import MODEL_FILE, TOKENIZER_FILE, write_manifest
 
 OPSET = 18
@@ -36,7 +34,8 @@ def export_module(
     Raises ModelError where torch cannot trace the module with rows and tokens left open.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _write_onnx(module.eval(), folder / MODEL_FILE)
+    _write_onnx(module, folder / MODEL_FILE)
+    _forget_inner_shapes(folder / MODEL_FILE)
     tokenizer.backend_tokenizer.save(str(folder / TOKENIZER_FILE))
     write_manifest(
         folder,
@@ -53,10 +52,10 @@ def _write_onnx(module: torch.nn.Module, path: Path) -> None:
     ids = torch.ones((EXAMPLE_ROWS, EXAMPLE_TOKENS), dtype=torch.long)
     open_sizes = {0: torch.export.Dim("rows"), 1: torch.export.Dim("tokens")}
     try:
-        with warnings.catch_warnings():
+        with without_advice(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of its own deprecations
             torch.onnx.export(
-                module,
+                LogitsAlone(module).eval(),
                 (ids, torch.ones_like(ids)),
                 str(path),
                 dynamo=True,
@@ -78,11 +77,11 @@ def _write_onnx(module: torch.nn.Module, path: Path) -> None:
         ) from error
 
 
-def module_logits(
-    module: torch.nn.Module, tokenizer: Any, texts: Sequence[str], max_length: int
-) -> NDArray[np.float32]:
-    """Logits [texts, labels] of the module itself, in one batch."""
-    batch = pad(tokenise(tokenizer, texts, max_length), tokenizer.pad_token_id)
-    with torch.inference_mode():
-        logits: NDArray[np.float32] = module(batch["input_ids"], batch["attention_mask"]).float().numpy()
-    return logits
+def _forget_inner_shapes(path: Path) -> None:
+    """torch states the shape of every weight a second time, which is no longer true once ONNX Runtime's quantiser has
+    transposed one; whoever needs the shapes infers them."""
+    import onnx
+
+    model = onnx.load(str(path))
+    del model.graph.value_info[:]
+    onnx.save(model, str(path))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evalkit.data.dataset import Rows, is_own
 from evalkit.data.truth import CLASSIFICATION
 from evalkit.errors import InvalidComparison
+from evalkit.spec.gate import OUTSIDE
 
 TEACHER, STUDENT = "teacher", "student"
 
@@ -20,7 +21,8 @@ TEACHER, STUDENT = "teacher", "student"
 class Answers:
     """One model's answers to the held-out rows.
 
-    ``predicted`` [n]: classification, numbers into the task's labels; multilabel, ``a|b`` in the task's order;
+    ``predicted`` [n]: classification, numbers into the task's labels, the number of labels where an answer is none of
+    them; multilabel, ``a|b`` in the task's order;
     generation, texts; ranking, scores. ``probabilities`` [n, labels] where the model gives them: of each row they sum
     to 1 in classification and are independent in multilabel. ``truncated`` is how many texts the model saw cut, None
     where nobody knows.
@@ -77,7 +79,7 @@ def refuse_other_labels(task: tuple[str, ...], teacher: tuple[str, ...], student
 
 def _shown(rows: Rows, labels: tuple[str, ...], answers: Answers) -> object:
     if rows.kind == CLASSIFICATION:
-        return np.asarray(labels, dtype=object)[answers.predicted.astype(np.int64)]
+        return np.asarray((*labels, OUTSIDE), dtype=object)[answers.predicted.astype(np.int64)]
     return answers.predicted
 
 

@@ -18,6 +18,7 @@ from evalkit.data.truth import CLASSIFICATION, GENERATION, MULTILABEL
 from evalkit.errors import DataError, InvalidComparison
 from evalkit.predictions.aligned import Answers
 from evalkit.predictions.probabilities import recorded_probabilities, refuse_contradicted
+from evalkit.spec.gate import OUTSIDE
 
 PREDICTION = "prediction"
 
@@ -25,8 +26,9 @@ PREDICTION = "prediction"
 def read_recorded(path: Path, name: str, id_column: str, rows: Rows, labels: tuple[str, ...]) -> Answers:
     """Answers from a table with the id column, ``prediction`` and, optionally, ``probability_<label>`` columns.
 
-    ``prediction`` holds, by the task's kind: a label; labels ``a|b`` or a list; a text; the item's score (the ids are
-    those of items). Nobody recorded how many texts were cut, so ``truncated`` is None.
+    ``prediction`` holds, by the task's kind: a label, or ``(outside)`` where the model's answer was none of them;
+    labels ``a|b`` or a list; a text; the item's score (the ids are those of items). Nobody recorded how many texts
+    were cut, so ``truncated`` is None.
 
     Raises DataError for a table that is not one or whose answers are not of the task, InvalidComparison where
     held-out rows have no prediction.
@@ -42,6 +44,7 @@ def read_recorded(path: Path, name: str, id_column: str, rows: Rows, labels: tup
     if rows.kind == CLASSIFICATION:
         numbers, probabilities = _numbers(answers, name, labels), recorded_probabilities(table, name, labels, rows.kind)
         if probabilities is not None:
+            _refuse_outside(numbers, name, labels)
             refuse_contradicted(numbers, probabilities, table.index, name, labels)
         return _answers(numbers, probabilities)
     if rows.kind == GENERATION:
@@ -85,12 +88,23 @@ def _refuse_missing(answers: pd.Series, name: str) -> None:
         )
 
 
+def _refuse_outside(numbers: NDArray[np.int64], name: str, labels: tuple[str, ...]) -> None:
+    outside = int((numbers == len(labels)).sum())
+    if outside:
+        raise DataError(
+            f"{name}.recorded has probabilities of the labels and {outside} answers {OUTSIDE}, which is none of them; "
+            "leave the probability columns out"
+        )
+
+
 def _numbers(answers: pd.Series, name: str, labels: tuple[str, ...]) -> NDArray[np.int64]:
+    """Numbers into ``labels`` [n]; an answer outside them has the number of labels."""
     codes, distinct = distinct_values(answers, f"{name}.recorded column '{PREDICTION}'")
-    number = {label: index for index, label in enumerate(labels)}
+    number = {label: index for index, label in enumerate((*labels, OUTSIDE))}
     unknown = sorted({str(answer) for answer in distinct if str(answer) not in number})
     if unknown:
         raise DataError(
-            f"{name}.recorded answers {', '.join(unknown[:5])}, which task.labels does not name ({', '.join(labels)})"
+            f"{name}.recorded answers {', '.join(unknown[:5])}, which task.labels does not name ({', '.join(labels)}); "
+            f"write {OUTSIDE} where that is what the model really says"
         )
     return np.array([number[str(answer)] for answer in distinct], dtype=np.int64)[codes]

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from evalkit.data.truth import MULTILABEL
+from evalkit.data.truth import CLASSIFICATION, MULTILABEL
 from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.quality.paired_gap import EVIDENCE, accuracy, equal, right
+from evalkit.spec.gate import OUTSIDE
 from evalkit.stats.bootstrap import bootstrap_sums
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
@@ -30,6 +31,7 @@ def fidelity_measurements(
 ) -> tuple[Measurement, ...]:
     """Top-1 agreement, negative and positive flip rate, and KL(teacher ‖ student) in nats.
 
+    Two answers outside the labels agree on no label, so they do not agree.
     ``table`` has one row a unit (ranking: one a query), ``labels`` are the task's, none where it has none. In
     multilabel the divergence is that of independent labels, summed. Its interval is the paired BCa bootstrap's, of
     whole clusters where rows share one: a mean of skewed values is no t statistic. There is none where a model
@@ -38,7 +40,7 @@ def fidelity_measurements(
     clusters = None if cluster is None else pd.factorize(table[cluster])[0]
     teacher, student = right(table, TEACHER), right(table, STUDENT)
     return (
-        accuracy("agreement", ALL_ROWS, equal(table[TEACHER], table[STUDENT]), clusters, level),
+        accuracy("agreement", ALL_ROWS, _agree(table, kind), clusters, level),
         accuracy("negative_flip_rate", ALL_ROWS, teacher & ~student, clusters, level),
         accuracy("positive_flip_rate", ALL_ROWS, student & ~teacher, clusters, level),
         Measurement(
@@ -49,6 +51,11 @@ def fidelity_measurements(
             evidence=EVIDENCE,
         ),
     )
+
+
+def _agree(table: pd.DataFrame, kind: str) -> NDArray[np.bool_]:
+    same = equal(table[TEACHER], table[STUDENT])
+    return same & (table[TEACHER] != OUTSIDE).to_numpy(dtype=np.bool_) if kind == CLASSIFICATION else same
 
 
 def divergence(teacher: Floats, student: Floats) -> Floats:

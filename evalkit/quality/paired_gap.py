@@ -123,6 +123,15 @@ def count_pairs(student: NDArray[np.bool_], teacher: NDArray[np.bool_]) -> Paire
     return _counted(2 * student.astype(np.int64) + teacher)
 
 
+def paired_differences(
+    pairs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], clusters: NDArray[np.int64] | None, level: float
+) -> list[Estimate]:
+    """Accuracy of the first of each pair less that of the second on the same rows [n], as the gap of student and
+    teacher is estimated; ``level`` is that of each interval."""
+    seen = [_seen(2 * first.astype(np.int64) + second, clusters) for first, second in pairs]
+    return [gap for gap, _ in _gaps(seen, level)]
+
+
 def accuracy(
     measured: str, name: str, hits: NDArray[np.bool_], clusters: NDArray[np.int64] | None, level: float
 ) -> Measurement:

@@ -6,7 +6,9 @@ RUN/checkpoints/KEY/       where a training of that key stands, until it is done
 RUN/record.json            the run record, the only input of reports
 RUN/verdict.json           the verdict alone
 RUN/predictions.parquet    the aligned table
+RUN/controls.parquet       what each control answered, where there are controls
 RUN/report.html, report.md
+RUN/curve.json, curve.svg, curve.html   the learning curve, where one was asked for
 """
 
 from __future__ import annotations
@@ -51,12 +53,28 @@ class RunFolder:
         return self.root / "predictions.parquet"
 
     @property
+    def controls(self) -> Path:
+        return self.root / "controls.parquet"
+
+    @property
     def report_html(self) -> Path:
         return self.root / "report.html"
 
     @property
     def report_markdown(self) -> Path:
         return self.root / "report.md"
+
+    @property
+    def curve(self) -> Path:
+        return self.root / "curve.json"
+
+    @property
+    def curve_svg(self) -> Path:
+        return self.root / "curve.svg"
+
+    @property
+    def curve_html(self) -> Path:
+        return self.root / "curve.html"
 
     def stage(self, name: str, key: str) -> Path:
         return self.stages / name / key
@@ -150,8 +168,12 @@ def write_json(path: Path, value: Any) -> None:
 def write_text(path: Path, text: str) -> None:
     """Writes a text file so that a reader sees the whole of it or none."""
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_text(text, encoding="utf-8")
-    unfinished.replace(path)
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
 
 
 def utc_now() -> str:

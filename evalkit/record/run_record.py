@@ -12,6 +12,7 @@ from evalkit.data.subpopulations import Infeasible
 from evalkit.decision.verdict import Verdict
 from evalkit.diagnosis.finding import Finding
 from evalkit.errors import RunFolderError
+from evalkit.quality.controls import ControlsReport
 from evalkit.quality.discovery.discovered import DiscoveryResult
 from evalkit.record.layout import RunFolder, write_json
 from evalkit.record.looks import LooksReport
@@ -40,7 +41,8 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSummary:
-    """One side of the comparison. ``parameters`` and ``megabytes`` are None for recorded predictions."""
+    """One side of the comparison. ``parameters`` and ``megabytes`` are None for recorded predictions; ``batches``, how
+    often a label depends on the texts in its batch, is None where none does by the model's nature."""
 
     role: str
     source: str
@@ -49,6 +51,7 @@ class ModelSummary:
     megabytes: float | None
     parity: dict[str, Any] | None
     training: dict[str, Any] | None
+    batches: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,8 @@ class RunRecord:
     stages: tuple[StageLine, ...]
     spec: dict[str, Any]
     signature: Signature
+    controls: ControlsReport | None = None
+    """None where the spec asks for none, and in records from before there were any."""
 
 
 def write_record(run: RunFolder, record: RunRecord) -> None:

@@ -7,12 +7,14 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from evalkit.errors import StageError
+from evalkit.disk import refusal, unwritable
+from evalkit.errors import EvalkitError, StageError
 from evalkit.record.layout import RunFolder, utc_now, write_json
 
 FINISHED = "stage.json"
@@ -39,6 +41,12 @@ def content_key(name: str, version: int, inputs: Mapping[str, Any]) -> str:
     """One key for one stage version and one set of inputs (digests, parts of the spec)."""
     text = json.dumps({"stage": name, "version": version, "inputs": inputs}, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:KEY_LENGTH]
+
+
+def is_finished(run: RunFolder, name: str, version: int, inputs: Mapping[str, Any]) -> bool:
+    """Whether ``run_stage`` would find the stage finished, here or in a run beside this one."""
+    key = content_key(name, version, inputs)
+    return (run.stage(name, key) / FINISHED).is_file() or _beside(run, name, key) is not None
 
 
 def run_stage(
@@ -71,16 +79,31 @@ def _do(name: str, key: str, inputs: Mapping[str, Any], folder: Path, work: Call
     started = time.monotonic()
     unfinished = folder.with_name(f".{key}.unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    work(unfinished)
-    seconds = round(time.monotonic() - started, 3)
-    finished_at = utc_now()
-    write_json(
-        unfinished / FINISHED,
-        {"stage": name, "key": key, "inputs": inputs, "seconds": seconds, "finished_at": finished_at},
-    )
+    with _room_given_back(name, unfinished):
+        unfinished.mkdir(parents=True)
+        work(unfinished)
+        seconds = round(time.monotonic() - started, 3)
+        finished_at = utc_now()
+        write_json(
+            unfinished / FINISHED,
+            {"stage": name, "key": key, "inputs": inputs, "seconds": seconds, "finished_at": finished_at},
+        )
     _put_in_place(unfinished, folder)
     return StageResult(name=name, key=key, folder=folder, seconds=seconds, finished_at=finished_at, reused=False)
+
+
+@contextmanager
+def _room_given_back(name: str, unfinished: Path) -> Iterator[None]:
+    """Raises StageError where the disk does not take what the stage writes, and removes what it took."""
+    try:
+        yield
+    except Exception as error:
+        said = refusal(error)
+        if said is not None:
+            shutil.rmtree(unfinished, ignore_errors=True)
+        if said is None or isinstance(error, EvalkitError):
+            raise
+        raise unwritable(f"stage {name}", said) from error
 
 
 def _beside(run: RunFolder, name: str, key: str) -> Path | None:

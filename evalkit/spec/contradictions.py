@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from evalkit.spec.api_contradictions import api_problems
+from evalkit.spec.control_contradictions import control_problems
+from evalkit.spec.cost import TokenColumns
 from evalkit.spec.gate import GateSpec
 from evalkit.spec.subpopulations import LABEL, NEED_PREDICTIONS
 
@@ -24,16 +27,18 @@ def _problems(spec: GateSpec) -> Iterator[str]:
     bar = spec.requirements
     yield from _kind_problems(spec)
     yield from _margin_problems(spec)
+    yield from control_problems(spec)
     yield from _precision_problems(spec)
     if spec.student.distill and spec.data.train is None:
         yield "student.distill needs data.train; give the training table, or student.load a finished student"
-    if spec.student.distill and spec.teacher.api is not None:
-        yield (
-            "student.distill cannot learn from teacher.api yet: a student of its answers needs a tokenizer of its own. "
-            "Train it on the table that `evalkit label` writes, and give it as student.load"
-        )
-    elif spec.student.distill and spec.teacher.load is None:
+    if spec.student.distill and spec.teacher.recorded is not None:
         yield "student.distill needs teacher.load: recorded held-out predictions cannot label training text"
+    yield from api_problems(spec)
+    if spec.executor.ray and spec.student.distill and spec.student.distill.processes > 1:
+        yield (
+            f"student.distill.processes is {spec.student.distill.processes} and executor is ray, where a training is "
+            "one process; remove one of the two"
+        )
     if spec.load and spec.student.recorded:
         yield "load is given, but recorded predictions cannot be served; remove it, or give the student by load"
     yield from _capacity_problems(spec)
@@ -99,10 +104,17 @@ def _price_problems(spec: GateSpec) -> Iterator[str]:
                 f"cost.{side}.usd_per_hour needs the load section to measure throughput; add it, or give "
                 "usd_per_million_requests"
             )
-        if price.tokens is not None and price.tokens.usage is None and recorded is None:
+        if price.tokens is None or price.tokens.usage is not None or recorded is not None:
+            continue
+        if side == "student" or spec.teacher.api is None:
             yield (
                 f"cost.{side}.tokens has no recorded usage to apply its prices to; give cost.{side}.tokens.usage (a "
                 f"table with one row a call), or {side}.recorded with the token columns"
+            )
+        elif price.tokens.columns != TokenColumns():
+            yield (
+                "cost.teacher.tokens.columns names columns of a usage table, and teacher.api's own answers have none "
+                "but tokens in and out; give cost.teacher.tokens.usage, or remove columns"
             )
 
 

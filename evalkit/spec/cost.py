@@ -38,7 +38,8 @@ class TokenPrices(Section):
     batch_discount: Annotated[float, Field(ge=0, lt=1)] = 0.0
     """Share of the whole price that the API takes off for batches, e.g. 0.5."""
     usage: Stated | None = None
-    """A table with one row a call; without it, the side's recorded predictions hold the columns."""
+    """A table with one row a call. Without it the side's recorded predictions hold the columns, and of a teacher.api
+    its own answers to the held-out rows count."""
     columns: TokenColumns = TokenColumns()
 
     @model_validator(mode="after")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
-from evalkit.spec.section import Section
+from evalkit.spec.section import Section, Stated
 
 LADDER = {"tiny": (2, 128, 2), "mini": (4, 256, 4), "small": (4, 512, 8), "medium": (8, 512, 8)}
 """Layers, width and heads of the named sizes. Source: Turc, Chang, Lee, Toutanova 2019, table 1."""
@@ -18,8 +18,23 @@ Layer = Annotated[int, Field(ge=0, le=999)]
 LayerPairs = Annotated[dict[Layer, Layer], Field(min_length=1)]
 
 
-class Encoder(Section):
-    """A small encoder from scratch, with the teacher's tokenizer."""
+class Tokens(Section):
+    """Which tokens the student reads."""
+
+    tokenizer: Literal["teacher", "own"] = "teacher"
+    """own: byte-level BPE in lower case, trained on the training texts. A teacher behind an API has none to give."""
+    vocabulary: Annotated[int, Field(ge=300, le=200_000)] = 8000
+    """Tokens that the student's own tokenizer has at most."""
+
+    @model_validator(mode="after")
+    def _vocabulary_of_an_own_tokenizer(self) -> Self:
+        if self.tokenizer == "teacher" and "vocabulary" in self.model_fields_set:
+            raise ValueError("vocabulary is that of tokenizer: own; give it, or remove vocabulary")
+        return self
+
+
+class Encoder(Tokens):
+    """A small encoder from scratch."""
 
     size: Literal["tiny", "mini", "small", "medium"] | None = None
     """tiny: 2 layers of width 128, mini: 4 × 256, small: 4 × 512, medium: 8 × 512, heads of width 64. In the place of
@@ -29,6 +44,12 @@ class Encoder(Section):
     heads: Annotated[int, Field(ge=1, le=64)] = 2
     embeddings: Literal["fresh", "pca"] = "fresh"
     """pca: the token embeddings start as the teacher's, projected on their first `width` principal components."""
+
+    @model_validator(mode="after")
+    def _a_tokenizer_of_its_own(self) -> Self:
+        if self.tokenizer == "own" and self.embeddings == "pca":
+            raise ValueError("embeddings pca are the teacher's, and tokenizer own has other tokens; give one of them")
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> Self:
@@ -47,6 +68,27 @@ class Encoder(Section):
         (4, 256, 4)
         """
         return (self.layers, self.width, self.heads) if self.size is None else LADDER[self.size]
+
+
+OwnFunctionName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")]
+
+
+class OwnModule(Tokens):
+    """A torch module of your own, made by a function of your own (docs/distillation.md)."""
+
+    function: OwnFunctionName
+    """package.module:function, found beside gate.yaml or where Python looks. Called as function(tokenizer, labels,
+    **arguments), it returns the module."""
+    arguments: dict[Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")], JsonValue] = Field(default_factory=dict)
+    """Passed to the function by name."""
+
+    @field_validator("arguments")
+    @classmethod
+    def _no_name_twice(cls, arguments: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        for name in ("tokenizer", "labels"):
+            if name in arguments:
+                raise ValueError(f"arguments names {name}, which is passed already; rename it")
+        return arguments
 
 
 class ResponseKl(Section):
@@ -142,6 +184,10 @@ class Distill(Section):
     """The student is the teacher with only these encoder layers, e.g. [0, 3]."""
     encoder: Encoder | None = None
     """The student is a small encoder from scratch."""
+    start: Stated | None = None
+    """The student is a Hugging Face encoder in this folder (safetensors, tokenizer.json), with a new head."""
+    module: OwnModule | None = None
+    """The student is a torch module of your own."""
     train_embeddings: bool = True
     """Whether the token embeddings are trained too. Kept as the teacher's, training is faster; a student with fresh
     embeddings has none to keep."""
@@ -152,6 +198,9 @@ class Distill(Section):
     soft_weight: Annotated[float, Field(gt=0, le=100)] = 0.9
     hard_weight: Annotated[float, Field(ge=0, le=100)] = 0.1
     epochs: Annotated[int, Field(ge=1, le=1000)] = 5
+    steps: Annotated[int, Field(ge=1)] | None = None
+    """The most steps of the optimiser, each of batch_rows · accumulate rows: training ends there, within an epoch where
+    need be. The epochs alone say it when not given."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-4
     batch_rows: Annotated[int, Field(ge=1, le=65536)] = 32
     max_length: Annotated[int, Field(ge=4, le=8192)] = 64
@@ -163,14 +212,38 @@ class Distill(Section):
     epoch with the lowest loss on them. 0 trains on all, to the end."""
     patience: Annotated[int, Field(ge=1, le=1000)] = 2
     """Epochs in a row without a lower loss on the held-back texts after which training stops."""
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    """Processes on this machine that share every batch: one for each NVIDIA GPU, or all on the CPU. relation.rkd then
+    compares the texts of each share. The weights differ a little from those of one process."""
     checkpoint_steps: Annotated[int, Field(ge=1)] = 500
     """A checkpoint is written after so many steps and after each epoch; a killed training goes on from the last."""
+
+    @model_validator(mode="after")
+    def _every_process_has_rows(self) -> Self:
+        if self.processes > self.batch_rows:
+            raise ValueError(
+                f"processes is {self.processes}, more than batch_rows {self.batch_rows} can be shared among"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_architecture(self) -> Self:
         if self.encoder is not None and self.encoder.embeddings == "fresh" and not self.train_embeddings:
             raise ValueError("train_embeddings is false, but an encoder from scratch has no embeddings to keep")
-        return self._exactly_one("cut_layers", "encoder")
+        if self.module is not None and not self.train_embeddings:
+            raise ValueError("train_embeddings is false, but a module of your own says itself what of it is trained")
+        return self._exactly_one("cut_layers", "encoder", "start", "module")
+
+    @model_validator(mode="after")
+    def _inside_needs_one_tokenizer(self) -> Self:
+        inside = [each.objective for each in self.learnt if isinstance(each, Inside)]
+        for key, reads in (("encoder", self.encoder), ("module", self.module)):
+            if inside and reads is not None and reads.tokenizer == "own":
+                raise ValueError(
+                    f"{inside[0]} runs teacher and student on the same tokens, and {key}.tokenizer is own; use a "
+                    "response objective, or the teacher's tokenizer"
+                )
+        return self
 
     @model_validator(mode="after")
     def _one_way_to_say_what_is_learnt(self) -> Self:

@@ -6,11 +6,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from evalkit.spec.controls import Controls
 from evalkit.spec.cost import Cost
+from evalkit.spec.executor import Executor
 from evalkit.spec.model_sources import Student, Teacher
 from evalkit.spec.requirements import Requirements
 from evalkit.spec.section import Section, Stated
 from evalkit.spec.subpopulations import Discovery, Subpopulations
+
+OUTSIDE = "(outside)"
+"""Stands in the predictions for an answer that is none of the labels."""
 
 
 class Task(Section):
@@ -31,6 +36,8 @@ class Task(Section):
     def _labels_differ(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
         if not all(label.strip() for label in labels):
             raise ValueError("a label is empty; name each answer")
+        if OUTSIDE in labels:
+            raise ValueError(f"{OUTSIDE} stands for answers that are no label; rename this label")
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ValueError(f"{', '.join(twice)} stands there twice; name each label once")
@@ -136,10 +143,15 @@ class GateSpec(Section):
     """null turns the search for undeclared subpopulations off."""
     teacher: Teacher
     student: Student
+    controls: Controls | None = None
+    """What the student is held against in the same run, e.g. [hard_labels, tfidf]: whether distilling gained anything.
+    It changes no verdict; where a control is as good, the recommendation says so."""
     serve: Serve = Serve()
     load: Load | None = None
     cost: Cost | None = None
     requirements: Requirements = Requirements()
+    executor: Executor = Executor()
+    """local, ray, or ray with its settings, e.g. {ray: {address: auto, cpus: 8}} (docs/many-machines.md)."""
     policy: Stated | None = None
     """strict, balanced, exploratory, or a YAML file of your own: requirements, subpopulations and discovery that hold
     where this file does not say otherwise. `evalkit policy balanced` prints one to edit."""

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from evalkit.spec.distill import Distill
+from evalkit.spec.distill import Distill, OwnFunctionName
 from evalkit.spec.section import Section, Stated
 from evalkit.spec.teacher_api import TeacherApi, Terms
 
@@ -44,10 +44,19 @@ class Student(Section):
 
     distill: Distill | None = None
     load: Stated | None = None
-    """A Hugging Face model folder (safetensors) or a served model folder (manifest.json, model.onnx)."""
+    """A Hugging Face model folder (safetensors), a served model folder (manifest.json, model.onnx), or the folder of a
+    torch module of your own (module.json)."""
+    function: OwnFunctionName | None = None
+    """Needed where load is the folder of a torch module of your own: the package.module:function that made it."""
     recorded: Stated | None = None
     """A table of the student's recorded predictions for the held-out rows."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         return self._exactly_one("distill", "load", "recorded")
+
+    @model_validator(mode="after")
+    def _function_of_a_folder(self) -> Self:
+        if self.function is not None and self.load is None:
+            raise ValueError("function is given without load; to train a module of your own, give distill.module")
+        return self

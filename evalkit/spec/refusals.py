@@ -11,6 +11,7 @@ MARGIN_REMEDY = "give a fraction in (0, 1), e.g. 0.05"
 METRIC_MARGIN_REMEDY = "give what may be lost of the metric, in its own unit"
 PATTERN_REMEDIES = {
     "task.name": "give lower-case letters, digits, - and _, e.g. channel-sentiment",
+    "ray.address": "give auto, or host:port of the head node; ray:// (Ray Client) is not taken, start on a node",
     "metric": "give a metric by name, e.g. macro_f1, or your own as package.module:function",
 }
 

@@ -54,6 +54,9 @@ class SoftLabels(Section):
     """samples: added to each label's count, so that no share is 0."""
     temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
     """samples: of the training answers; the held-out answers keep the teacher's own."""
+    least_listed: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """top_logprobs: a training text teaches a student where at least this share of what may be a label's mass is
+    listed, listed ÷ (listed + missing). Over the labels alone, no probability is then further off than 1 − this."""
 
 
 class TeacherApi(Section):
@@ -74,6 +77,8 @@ class TeacherApi(Section):
     extra: dict[str, Any] = Field(default_factory=dict)
     """More keys of the request's body, e.g. the server's own way to constrain an answer to the labels."""
     soft: SoftLabels | None = None
+    outside: Literal["wrong", "refuse"] = "wrong"
+    """A held-out answer that is none of the labels: counted as a wrong answer of the teacher, or the gate refuses."""
     concurrency: Annotated[int, Field(ge=1, le=1024)] = 16
     """Requests under way at once."""
     timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0

@@ -1,38 +1,50 @@
-"""What distillation gained over the same student trained otherwise: paired by row and by seed.
-
-A trained model is one draw: another seed gives another model. The rows are a sample too. Rows and seeds are crossed
-(every model answers every row), so the variance of the mean difference is that of the row means, plus that of the seed
-means, less the residual that both contain: Cornfield and Tukey (1956), Annals of Mathematical Statistics 27, 907–949.
-Its degrees of freedom are Satterthwaite's (1946), Biometrics Bulletin 2, 110–114.
-"""
+"""What distillation gained over the same student trained otherwise: paired by row and by seed."""
 
 from __future__ import annotations
 
 import math
+from enum import Enum, auto
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import t as student_t
 
+from evalkit.stats.crossed_mean import ENOUGH_SEEDS as ENOUGH_SEEDS
+from evalkit.stats.crossed_mean import FEWEST_ROWS as FEWEST_ROWS
+from evalkit.stats.crossed_mean import crossed_mean, effective_clusters, too_few
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
 from evalkit.stats.preconditions import require_fraction
 from evalkit.stats.proportions import proportion
 
-FEWEST_ROWS = 30
-ENOUGH_SEEDS = 3
-"""Fewer trainings than these carry no claim about training, though two have a variance."""
-WORTH_IT = 0.01
-
 FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+ROUNDING = 1e-9
 
 
-def gain(correct_student: ArrayLike, correct_control: ArrayLike, level: float) -> Estimate:
+class Gained(Enum):
+    """What an interval of the gain shows."""
+
+    SHOWN = auto()
+    """The student is better than its control."""
+    AS_GOOD = auto()
+    """The control is no further behind than is worth distilling for."""
+    BEHIND = auto()
+    """The control is better."""
+    OPEN = auto()
+    """Neither."""
+    NOT_MEASURED = auto()
+
+
+def gain(
+    correct_student: ArrayLike, correct_control: ArrayLike, level: float, clusters: IntArray | None = None
+) -> Estimate:
     """Mean accuracy of the student less that of its control, with an interval at two-sided ``level``.
 
     Both arrays are [seeds, rows], 1 where the model of that seed answers the row rightly: the same seeds and the same
-    rows. Rows are taken as independent. With one or two seeds the interval is over rows alone, of these trainings and
-    no others, and its ``method`` says so. Where not a single answer differs in rightness, the bound is Clopper and
-    Pearson's on the share of rows that differ. Fewer than 30 rows are not estimable.
+    rows. A control that no seed changes has one training, [1, rows], and is held against each of the student's: the
+    interval then counts the student's seeds. ``clusters`` [rows] says which rows belong together; without them rows are
+    independent. With one or two seeds the interval is over rows alone, of these trainings and no others, and its
+    ``method`` says so. Where not a single answer differs in rightness, the bound is Clopper and Pearson's on the share
+    of rows (effective clusters) that differ. Fewer than 30 rows or 10 effective clusters are not estimable.
     Raises ValueError for other shapes, values other than 0 and 1, and a level outside (0, 1).
 
     >>> rng = np.random.default_rng(1)
@@ -42,41 +54,62 @@ def gain(correct_student: ArrayLike, correct_control: ArrayLike, level: float) -
     '0.023 0.026 0.029; 2000 rows'
     """
     require_fraction("level", level)
-    differences = _checked(correct_student, "student") - _same_shape(correct_student, correct_control)
-    seeds, rows = differences.shape
-    if rows < FEWEST_ROWS:
-        return NotEstimable(reason=f"{rows} rows; {FEWEST_ROWS} are needed", n=rows, n_needed=FEWEST_ROWS)
+    student, control = _checked(correct_student, "student"), _checked(correct_control, "control")
+    if control.shape not in (student.shape, (1, student.shape[1])):
+        raise ValueError(f"control has shape {control.shape} and student {student.shape}; give the same seeds and rows")
+    differences = student - control
+    few = too_few(differences.shape[1], clusters)
+    if few is not None:
+        return few
     if not differences.any():
-        return _bound_without_a_difference(rows, level)
-    if not (differences - differences.mean(axis=1, keepdims=True)).any():
-        return NotEstimable(reason="student and control differ alike on every row, which has no variance", n=rows)
-    squared, freedom = _variance(differences)
-    half = float(student_t.ppf((1 + level) / 2, freedom)) * math.sqrt(squared)
-    point = float(differences.mean())
-    return Interval(
-        point=point,
-        lower=max(-1.0, point - half),
-        upper=min(1.0, point + half),
-        level=level,
-        n=rows,
-        method=_method(seeds),
-    )
+        return _bound_without_a_difference(differences.shape[1], clusters, level)
+    return _within(crossed_mean(differences, level, clusters), -1.0)
 
 
-def recommend_against(gained: Estimate, worth: float = WORTH_IT) -> str | None:
-    """Why not to distil; None where the gain is shown to be above 0, and where there is none to speak of.
+def accuracy(correct: ArrayLike, level: float, clusters: IntArray | None = None) -> Estimate:
+    """Mean accuracy of the models [seeds, rows], with the same interval; Wilson's of one training and independent rows.
 
-    "As good" is claimed only where the upper bound excludes a gain of ``worth``; otherwise the reason says that
-    nothing is shown.
+    Where every answer is right, or every one wrong, Clopper and Pearson's of the rows (effective clusters).
     """
-    if isinstance(gained, NotEstimable) or gained.lower > 0:
-        return None
-    seen = f"{100 * gained.point:+.1f} points ({100 * gained.lower:+.1f} to {100 * gained.upper:+.1f})"
-    if gained.upper < worth:
-        reason = f"do not distil: the control is as good, distillation gains {seen} of accuracy"
-    else:
-        reason = f"distillation is not shown to gain anything over the control: {seen}; train more seeds to know"
-    return reason.replace("-", "−")
+    values = _checked(correct, "correct")
+    few = too_few(values.shape[1], clusters)
+    if few is not None:
+        return few
+    alike = bool((values == values.flat[0]).all())
+    if alike or (clusters is None and len(values) == 1):
+        units = _units(values.shape[1], clusters)
+        return proportion(round(float(values.mean()) * units), units, level)
+    return _within(crossed_mean(values, level, clusters), 0.0)
+
+
+def gained(value: Estimate, worth: float) -> Gained:
+    """What the interval of a gain shows. "As good" is said only where the upper bound excludes a gain of ``worth`` and
+    the lower does not show one.
+
+    >>> gained(Interval(point=-0.02, lower=-0.03, upper=-0.01, level=0.9, n=900, method=""), worth=0.01).name
+    'BEHIND'
+    """
+    if isinstance(value, NotEstimable):
+        return Gained.NOT_MEASURED
+    if value.lower > 0:
+        return Gained.SHOWN
+    if value.upper < 0:
+        return Gained.BEHIND
+    return Gained.AS_GOOD if value.upper < worth else Gained.OPEN
+
+
+def _within(value: Estimate, least: float) -> Estimate:
+    """The interval inside what is possible: from ``least`` to 1."""
+    if isinstance(value, NotEstimable):
+        return value
+    return Interval(
+        point=value.point,
+        lower=max(least, value.lower),
+        upper=min(1.0, value.upper),
+        level=value.level,
+        n=value.n,
+        method=value.method,
+    )
 
 
 def _checked(correct: ArrayLike, name: str) -> FloatArray:
@@ -88,43 +121,21 @@ def _checked(correct: ArrayLike, name: str) -> FloatArray:
     return values
 
 
-def _same_shape(student: ArrayLike, control: ArrayLike) -> FloatArray:
-    values, wanted = _checked(control, "control"), np.shape(student)
-    if values.shape != wanted:
-        raise ValueError(f"control has shape {values.shape} and student {wanted}; give the same seeds and rows")
-    return values
+def _units(rows: int, clusters: IntArray | None) -> int:
+    """Rows, or whole effective clusters."""
+    return rows if clusters is None else math.floor(effective_clusters(clusters) + ROUNDING)
 
 
-def _bound_without_a_difference(rows: int, level: float) -> Interval:
-    differing = proportion(0, rows, level)
+def _bound_without_a_difference(rows: int, clusters: IntArray | None, level: float) -> Interval:
+    units = _units(rows, clusters)
+    differing = proportion(0, units, level)
     assert isinstance(differing, Interval)
-    bound = differing.upper
+    what = "row" if clusters is None else "cluster"
     return Interval(
-        point=0.0, lower=-bound, upper=bound, level=level, n=rows, method="no row differs; Clopper-Pearson bound"
+        point=0.0,
+        lower=-differing.upper,
+        upper=differing.upper,
+        level=level,
+        n=units,
+        method=f"no {what} differs; Clopper-Pearson bound",
     )
-
-
-def _variance(differences: FloatArray) -> tuple[float, float]:
-    """Variance of the mean of ``differences`` [seeds, rows], and its degrees of freedom."""
-    seeds, rows = differences.shape
-    by_row = float(differences.mean(axis=0).var(ddof=1)) / rows
-    if seeds < ENOUGH_SEEDS:
-        return (by_row, rows - 1) if by_row > 0 else (float(differences.var(ddof=1)) / differences.size, rows - 1)
-    by_seed = float(differences.mean(axis=1).var(ddof=1)) / seeds
-    residual = _residual(differences) / (rows * seeds)
-    total = max(by_row + by_seed - residual, by_row, by_seed)
-    freedom = total**2 / (by_row**2 / (rows - 1) + by_seed**2 / (seeds - 1))
-    return total, max(float(freedom), seeds - 1.0)
-
-
-def _residual(differences: FloatArray) -> float:
-    """Mean square of what neither the row nor the seed explains."""
-    seeds, rows = differences.shape
-    left = differences - differences.mean(axis=0) - differences.mean(axis=1, keepdims=True) + differences.mean()
-    return float((left**2).sum() / ((seeds - 1) * (rows - 1)))
-
-
-def _method(seeds: int) -> str:
-    if seeds < ENOUGH_SEEDS:
-        return f"paired t over rows, of {seeds} training{'s' if seeds > 1 else ''}; other seeds not counted"
-    return f"paired by row and seed, rows and {seeds} seeds crossed, Satterthwaite t"

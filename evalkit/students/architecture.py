@@ -57,26 +57,51 @@ def small_encoder(
     With ``embeddings`` pca the token embeddings start as the teacher's, see ``projected_embeddings``. Where the
     teacher's attention is computed eagerly, so that it can be read, the student's is too.
     """
+    student = fresh_encoder(
+        teacher.tokenizer,
+        teacher.labels,
+        layers=layers,
+        width=width,
+        heads=heads,
+        max_length=max_length,
+        seed=seed,
+        attention="eager" if teacher.model.config._attn_implementation == "eager" else None,
+    )
+    if embeddings == "pca":
+        _start_embeddings(student.model, teacher)
+    return student
+
+
+def fresh_encoder(
+    tokenizer: Any,
+    labels: tuple[str, ...],
+    *,
+    layers: int,
+    width: int,
+    heads: int,
+    max_length: int,
+    seed: int,
+    attention: str | None = None,
+) -> TextClassifier:
+    """A mean-pooled BERT of ``layers`` × ``width`` for this tokenizer, with fresh weights."""
     from transformers import BertConfig
 
     config = BertConfig(
-        vocab_size=len(teacher.tokenizer),
+        vocab_size=len(tokenizer),
         hidden_size=width,
         num_hidden_layers=layers,
         num_attention_heads=heads,
         intermediate_size=4 * width,
         max_position_embeddings=max(max_length, 64),
-        pad_token_id=teacher.tokenizer.pad_token_id,
-        id2label=dict(enumerate(teacher.labels)),
-        label2id={label: index for index, label in enumerate(teacher.labels)},
-        attn_implementation="eager" if teacher.model.config._attn_implementation == "eager" else None,
+        pad_token_id=tokenizer.pad_token_id,
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        attn_implementation=attention,
     )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = MeanPooledClassifier(config)
-    if embeddings == "pca":
-        _start_embeddings(model, teacher)
-    return TextClassifier(model=model, tokenizer=teacher.tokenizer, labels=teacher.labels)
+    return TextClassifier(model=model, tokenizer=tokenizer, labels=labels)
 
 
 def encoder_layers(model: Any) -> nn.ModuleList | None:

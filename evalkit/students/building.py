@@ -33,6 +33,7 @@ from evalkit.students.objectives.response_dkd import DecoupledTargets
 from evalkit.students.objectives.response_kl import SoftTargets
 from evalkit.students.objectives.teacher_beside import TeacherBeside
 from evalkit.students.objectives.together import Together
+from evalkit.students.own_module import hidden_width
 from evalkit.students.refusals import layer_pairs
 
 READS = {FeatureHidden: HIDDEN_STATES, RelationRkd: HIDDEN_STATES, FeatureAttention: ATTENTIONS}
@@ -106,7 +107,7 @@ def _inside(
             return HiddenStates(
                 beside,
                 layer_pairs(objective.objective, objective.layers, student, teacher),
-                (student.model.config.hidden_size, teacher.model.config.hidden_size),
+                (hidden_width(student.model), hidden_width(teacher.model)),
                 distance=objective.distance,
                 seed=seed,
                 weight=objective.weight,

@@ -87,6 +87,11 @@ class Devices:
             torch.set_rng_state(state)
 
 
+def is_first() -> bool:
+    """Whether this process is the one that writes what the training made."""
+    return open_devices().number == 0
+
+
 def open_devices() -> Devices:
     """An NVIDIA GPU where there is one, in bf16 if it computes in that; otherwise the CPU."""
     from accelerate import Accelerator, PartialState  # type: ignore[import-untyped]

@@ -10,6 +10,7 @@ import numpy as np
 
 from evalkit.errors import InvalidComparison, SpecError
 from evalkit.modelling.loading import TextClassifier
+from evalkit.modelling.own_module import OwnClassifier
 from evalkit.spec.distill import (
     RESPONSE,
     FeatureAttention,
@@ -24,6 +25,7 @@ from evalkit.spec.distill import (
 from evalkit.students.architecture import encoder_layers
 from evalkit.students.lesson import Lesson
 from evalkit.students.objectives.relation_minilm import projection_modules
+from evalkit.students.own_module import refuse_unoffered
 
 MOST_RKD_ROWS = 512
 """Angles are compared for every three rows of a batch: 512³ of them take half a gibibyte, several times over."""
@@ -89,6 +91,8 @@ def _refuse_inside(
             f"student.distill: {name} needs one tokenizer for teacher and student, since it runs both on the same "
             "tokens; use a response objective"
         )
+    if isinstance(student.model, OwnClassifier):
+        refuse_unoffered(objective, student.model)
     match objective:
         case FeatureHidden() | FeatureAttention():
             layer_pairs(name, objective.layers, student, teacher)
@@ -125,6 +129,9 @@ def layer_pairs(
 
 
 def _layers(name: str, side: str, classifier: TextClassifier) -> int:
+    if isinstance(classifier.model, OwnClassifier):
+        assert classifier.model.hidden is not None  # refused otherwise
+        return classifier.model.hidden.layers
     layers = encoder_layers(classifier.model)
     if layers is None:
         raise SpecError(

@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from evalkit.spec.distill import Distill
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
@@ -20,6 +22,8 @@ class Schedule:
     warmup: float = 0.06
     weight_decay: float = 0.01
     clip: float = 1.0
+    most_steps: int | None = None
+    """Training ends after so many steps, within an epoch where need be; None: after the last epoch."""
     accumulate: int = 1
     """Forward passes whose gradients make one step."""
     held_back: float = 0.0
@@ -33,6 +37,31 @@ class Schedule:
     def step_rows(self) -> int:
         """Rows that one step of the optimiser takes."""
         return self.batch_rows * self.accumulate
+
+    def steps(self, rows: int) -> int:
+        """Steps that this training takes on so many rows, where nothing stops it early.
+
+        >>> Schedule(epochs=3, learning_rate=1e-3, batch_rows=32, max_length=64, seed=1).steps(rows=100)
+        12
+        """
+        steps = self.epochs * math.ceil(rows / self.step_rows)
+        return steps if self.most_steps is None else min(steps, self.most_steps)
+
+
+def schedule_of(distill: Distill, seed: int) -> Schedule:
+    """The schedule that the spec states."""
+    return Schedule(
+        epochs=distill.epochs,
+        most_steps=distill.steps,
+        learning_rate=distill.learning_rate,
+        batch_rows=distill.batch_rows,
+        max_length=distill.max_length,
+        seed=seed,
+        accumulate=distill.accumulate,
+        held_back=distill.held_back,
+        patience=distill.patience,
+        checkpoint_steps=distill.checkpoint_steps,
+    )
 
 
 def rate(steps: int, warmup: float) -> Callable[[int], float]:

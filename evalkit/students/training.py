@@ -90,7 +90,8 @@ def train(
     from there. The same inputs, seed and number of threads give the same weights on a CPU, killed or not.
 
     Raises StageError where a loss or a gradient is not finite, naming step, term and rows, with the last checkpoint
-    kept; and where a checkpoint cannot be written, or is of another training.
+    kept; where a checkpoint cannot be written, or is of another training; and where several processes hold different
+    weights.
     """
     devices = open_devices()
     loop = _Loop(classifier, texts, loss, schedule, devices)
@@ -111,7 +112,7 @@ class _Loop:
         ids = tokenise(classifier.tokenizer, texts, schedule.max_length)
         self._ids, self._lengths = ids, np.array([len(row) for row in ids], dtype=np.int64)
         self._trained, self._held_back = split(texts, schedule.held_back, schedule.seed)
-        self._steps = schedule.epochs * math.ceil(len(self._trained) / schedule.step_rows)
+        self._steps = schedule.steps(len(self._trained))
         for part in self._parts.values():
             part.to(devices.device)
         self._forward = Forward(classifier=classifier, loss=loss, ids=ids, devices=devices)
@@ -129,6 +130,7 @@ class _Loop:
         if folder is not None:
             checkpoints = Checkpoints(folder=folder, fingerprint=self._fingerprint())
             self._resume(checkpoints.latest())
+        self._refuse_apart("before the first step")
         self._train_mode(True)
         while not self._finished:
             self._run_epoch(on_progress, checkpoints)
@@ -137,6 +139,7 @@ class _Loop:
         self._train_mode(False)
         for part in self._parts.values():
             part.to("cpu")
+        self._refuse_apart("after the last step")
 
     def result(self) -> Trained:
         stopping = self._stopping if len(self._held_back) else None
@@ -157,14 +160,14 @@ class _Loop:
 
     @property
     def _finished(self) -> bool:
-        return self._epoch == self._schedule.epochs or (len(self._held_back) > 0 and self._stopping.done)
+        return self._step == self._steps or (len(self._held_back) > 0 and self._stopping.done)
 
     def _run_epoch(self, on_progress: Callable[[Progress], None], checkpoints: Checkpoints | None) -> None:
         self._epoch_start = self._rng.bit_generator.state
         order = list(shuffled_by_length(self._lengths[self._trained], self._schedule.step_rows, self._rng))
         if self._batch == 0:
             self._losses = []
-        for batch in order[self._batch :]:
+        for batch in order[self._batch : self._batch + self._steps - self._step]:
             self._losses.append(self._stepper.take(self._trained[batch], self._step + 1))
             self._step, self._batch = self._step + 1, self._batch + 1
             if self._step % REPORTED == 0 or self._step == self._steps:
@@ -240,6 +243,14 @@ class _Loop:
         self._epoch, self._batch, self._step = at["epoch"], at["batch"], at["step"]
         self._losses = state["losses"]
         self._resumed_at = self._step
+
+    def _refuse_apart(self, when: str) -> None:
+        """Raises StageError where the processes do not hold the same student: only one of them is written."""
+        if self._devices.processes > 1 and len(set(self._devices.of_all(self._fingerprint()))) > 1:
+            raise StageError(
+                f"the {self._devices.processes} processes of the training hold different students {when}; train with "
+                "student.distill.processes: 1"
+            )
 
     def _fingerprint(self) -> str:
         """Names the training: its schedule, its texts, the weights it starts from, and how many processes share it."""

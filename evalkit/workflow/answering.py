@@ -5,24 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from evalkit.data.dataset import EQUAL_TEXTS
+from evalkit.data.truth import CLASSIFICATION
 from evalkit.errors import InvalidComparison
 from evalkit.predictions.aligned import STUDENT, TEACHER, Answers, aligned_table, refuse_other_labels
 from evalkit.predictions.recorded import read_recorded
 from evalkit.predictions.units import unit_table
 from evalkit.record.layout import write_json
 from evalkit.record.stages import StageResult, file_digest
+from evalkit.spec.gate import OUTSIDE
+from evalkit.workflow.classifying import classify
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
-from evalkit.workflow.models import ServableModel, every_core
+from evalkit.workflow.servable import ServableModel
 
-VERSION = 4
+if TYPE_CHECKING:
+    from serving.engine import Predictions
+
+VERSION = 5
 CHUNK_TEXTS = 512
 
 
@@ -82,7 +88,15 @@ def predict(gate: Gate, inputs: Inputs, teacher: Side, student: Side) -> Answere
         table = aligned_table(inputs.held_out, gate.spec.task.labels, teacher_answers, student_answers)
         table.to_parquet(folder / "predictions.parquet", index=False)
         truncated = {TEACHER: teacher_answers.truncated, STUDENT: student_answers.truncated}
-        write_json(folder / "predictions.json", {"rows": len(table), "truncated_texts": truncated})
+        outside = {role: int((table[role] == OUTSIDE).sum()) for role in (TEACHER, STUDENT)}
+        write_json(
+            folder / "predictions.json",
+            {
+                "rows": len(table),
+                "truncated_texts": truncated,
+                **({"outside_labels": outside} if gate.spec.task.kind == CLASSIFICATION else {}),
+            },
+        )
 
     result = gate.stage(
         "predictions",
@@ -126,14 +140,14 @@ def in_task_order(
 ) -> tuple[NDArray[Any], int]:
     """The served model's probabilities [texts, labels] in the order of the task's labels, and how many texts it cut
     short. ``on_progress`` hears how many are done."""
-    from evalkit.packaging.export import open_engine
+    batches = [texts[at : at + CHUNK_TEXTS] for at in range(0, len(texts), CHUNK_TEXTS)]
+    answers: dict[int, Predictions] = {}
 
-    engine = open_engine(model.folder, gate.spec.serve.provider, every_core())
-    probabilities, truncated = [], 0
-    for at in range(0, len(texts), CHUNK_TEXTS):
-        answered: Any = engine.classify(texts[at : at + CHUNK_TEXTS])
-        probabilities.append(answered.probabilities)
-        truncated += int(answered.truncated.sum())
-        on_progress(min(at + CHUNK_TEXTS, len(texts)))
-    order = [engine.labels.index(label) for label in gate.spec.task.labels]
-    return np.concatenate(probabilities)[:, order], truncated
+    def keep(at: int, said: Predictions) -> None:
+        answers[at] = said
+        on_progress(sum(len(batches[at]) for at in answers))
+
+    classify(gate, model, batches, keep)
+    probabilities = np.concatenate([answers[at].probabilities for at in range(len(batches))])
+    order = [model.manifest.labels.index(label) for label in gate.spec.task.labels]
+    return probabilities[:, order], sum(int(each.truncated.sum()) for each in answers.values())

@@ -12,8 +12,11 @@ from evalkit.record.looks_ledger import Question
 from evalkit.record.run_record import RunRecord, write_record
 from evalkit.spec.loading import LoadedSpec
 from evalkit.workflow.answering import Side, predict, refuse_incomparable, side
+from evalkit.workflow.batch_dependence import tried_in_batches
 from evalkit.workflow.cascading import judge_cascade
-from evalkit.workflow.costing import judge_cost, recorded_usage
+from evalkit.workflow.controlling import hold_against_controls
+from evalkit.workflow.controlling_answers import refuse_unfit_controls
+from evalkit.workflow.costing import judge_cost, recorded_usage, usage_of_api
 from evalkit.workflow.diagnosing import diagnose
 from evalkit.workflow.gate import Gate, Reporter
 from evalkit.workflow.grouping import grouping_of, refuse_small, refuse_unasked
@@ -21,7 +24,9 @@ from evalkit.workflow.inputs import Inputs, check_inputs
 from evalkit.workflow.judging import judge, judge_quality, refuse_unfit_metrics
 from evalkit.workflow.labelling import api_side
 from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
+from evalkit.workflow.own_student import try_module
 from evalkit.workflow.recording import put_together
+from evalkit.workflow.spreading.ray_cluster import refuse_missing_ray
 
 
 def default_run_folder(loaded: LoadedSpec) -> Path:
@@ -45,18 +50,24 @@ def check(loaded: LoadedSpec, root: Path, reporter: Reporter) -> RunRecord:
 
 def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     spec = gate.spec
+    refuse_missing_ray(spec.executor.ray)
     refuse_same_source(gate)
     refuse_unfit_metrics(gate)
     usage = recorded_usage(gate.loaded)
     inputs, counted = check_inputs(gate)
     refuse_unasked(spec, inputs.groups)
+    try_module(gate, inputs)
+    refuse_unfit_controls(gate, inputs)
 
     teacher = None if spec.teacher.load is None else teacher_model(gate, inputs)
     if teacher is not None:
         refuse_other_labels(spec.task.labels, teacher.manifest.labels, teacher.manifest.labels)
+    of_api = None if spec.teacher.api is None else api_side(gate, inputs)
+    if of_api is not None and of_api.recorded is not None:
+        usage |= usage_of_api(gate.loaded, inputs, of_api.recorded)
     student = None if spec.student.recorded else student_model(gate, inputs, teacher)
-    of_teacher = side(gate, TEACHER, teacher) if spec.teacher.api is None else api_side(gate, inputs)
-    sides = of_teacher, side(gate, STUDENT, student)
+    teacher, student = (tried_in_batches(gate, inputs, each) for each in (teacher, student))
+    sides = of_api or side(gate, TEACHER, teacher), side(gate, STUDENT, student)
     refuse_incomparable(gate, *sides)
 
     answered = predict(gate, inputs, *sides)
@@ -65,8 +76,10 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     grouping = grouping_of(spec, answered.units, gate.confidence)
     refuse_small(spec, grouping)
     judged = judge_quality(gate, inputs, answered, grouping)
-    judged = replace(judged, findings=judged.findings + diagnose(gate, inputs, answered, teacher, student))
-    measurements = judged.measurements
+    controlled = hold_against_controls(gate, inputs, answered, grouping, teacher)
+    found = diagnose(gate, inputs, answered, teacher, student) + controlled.findings
+    judged = replace(judged, findings=judged.findings + found)
+    measurements = judged.measurements + controlled.measurements
 
     from evalkit.workflow.under_load import put_under_load
 
@@ -75,7 +88,8 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     costs = judge_cost(spec.cost, usage, load.rates_rps, gate.level, spec.seed)
     measurements += costs.measurements
     cascade = judge_cascade(gate, inputs, answered, grouping, judged, costs.measurements, load.latencies)
-    verdict = judge(gate, grouping, look, judged, measurements, None if cascade is None else cascade.offer)
+    offer = None if cascade is None else cascade.offer
+    verdict = judge(gate, grouping, look, judged, measurements, offer, controlled.report)
     close_look(look, verdict.outcome)
     return put_together(
         gate,
@@ -85,6 +99,7 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
         answered=answered,
         grouping=grouping,
         judged=judged,
+        controlled=controlled,
         loads=load.reports,
         cost=costs.report,
         cascade=cascade,

@@ -16,12 +16,14 @@ from evalkit.diagnosis.prediction_shift import prediction_shift
 from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.quality.paired_gap import equal
 from evalkit.record.layout import write_text
+from evalkit.spec.gate import OUTSIDE
 from evalkit.workflow.answering import Answered, in_task_order
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
-from evalkit.workflow.models import ServableModel, teacher_outputs
+from evalkit.workflow.servable import ServableModel
+from evalkit.workflow.teaching import Lessons, lessons_of, teacher_outputs
 
-VERSION = 1
+VERSION = 2
 MOST_TEXTS = 2000
 """Drawn from each table: enough for an interval of ±2 points, and seconds of the student's time."""
 
@@ -38,16 +40,17 @@ def diagnose(
 ) -> tuple[Finding, ...]:
     """Whether the student follows its teacher on what it was taught, where it was distilled in this run, and whether
     it answers production texts otherwise than held-out ones, where there is a sample. Without either, no stage."""
-    taught = inputs.train is not None and teacher is not None and gate.spec.student.distill is not None
+    taught = inputs.train is not None and gate.spec.student.distill is not None
     if student is None or not (taught or inputs.production is not None):
         return ()
     from pydantic import TypeAdapter
 
+    lessons = lessons_of(gate, inputs, None) if taught and teacher is None else None
+
     def work(folder: Path) -> None:
         found = []
         if taught:
-            assert teacher is not None
-            found.append(_over_compression(gate, inputs, answered, teacher, student, folder))
+            found.append(_over_compression(gate, inputs, answered, lessons or teacher, student, folder))
         if inputs.production is not None:
             gate.reporter.progress(0.5, "production texts")
             found.append(_prediction_shift(gate, inputs.production, answered, student, folder))
@@ -62,6 +65,7 @@ def diagnose(
             "train": inputs.digests.get("train") if taught else None,
             "production": inputs.digests.get("production"),
             "teacher": teacher.version if teacher is not None else None,
+            "lessons": lessons.outputs.key if lessons is not None else None,
             "student": student.version,
             "text": gate.spec.data.columns.text,
             "provider": gate.spec.serve.provider,
@@ -74,25 +78,30 @@ def diagnose(
 
 
 def _over_compression(
-    gate: Gate, inputs: Inputs, answered: Answered, teacher: ServableModel, student: ServableModel, folder: Path
+    gate: Gate,
+    inputs: Inputs,
+    answered: Answered,
+    teacher: Lessons | ServableModel | None,
+    student: ServableModel,
+    folder: Path,
 ) -> Finding:
-    assert inputs.train is not None
-    texts = _drawn(inputs.train.texts, gate.spec.seed)
+    """Held-out rows that the teacher answers outside the labels are left out: as training rows they taught nothing."""
     labels = np.asarray(gate.spec.task.labels, dtype=object)
     gate.reporter.progress(0.0, "training texts")
-    by_teacher = _taught(gate, teacher, texts)
+    texts, by_teacher = _taught(gate, inputs, teacher)
     by_student = _probabilities(gate, student, texts)
     answers = pd.DataFrame(
         {"text": texts, TEACHER: labels[by_teacher.argmax(1)], STUDENT: labels[by_student.argmax(1)]}
     )
     answers.to_parquet(folder / "agreement.parquet", index=False)
+    held_out = answered.table[answered.table[TEACHER] != OUTSIDE]
     rung = Rung(
         name="student",
         parameters=student.parameters,
         train=equal(answers[TEACHER], answers[STUDENT]),
-        held_out=equal(answered.table[TEACHER], answered.table[STUDENT]),
+        held_out=equal(held_out[TEACHER], held_out[STUDENT]),
     )
-    return over_compression(rung, gate.level, held_out_ids=[str(each) for each in answered.table["row_id"]])
+    return over_compression(rung, gate.level, held_out_ids=[str(each) for each in held_out["row_id"]])
 
 
 def _prediction_shift(
@@ -108,12 +117,24 @@ def _prediction_shift(
 
 
 def _drawn(texts: Sequence[str], seed: int) -> list[str]:
-    chosen = np.random.default_rng(seed).permutation(len(texts))[:MOST_TEXTS]
-    return [texts[index] for index in np.sort(chosen)]
+    return [texts[index] for index in _chosen(len(texts), seed)]
 
 
-def _taught(gate: Gate, teacher: ServableModel, texts: Sequence[str]) -> NDArray[np.float64]:
-    """What the student was taught: the teacher's outputs that the run keeps. Only missing ones are asked for."""
+def _chosen(rows: int, seed: int) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_TEXTS])
+
+
+def _taught(
+    gate: Gate, inputs: Inputs, teacher: Lessons | ServableModel | None
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Training texts, and the teacher's outputs for them in the task's order, as the run keeps them: the lessons of a
+    teacher behind an API. Of a model only missing ones are asked for."""
+    assert inputs.train is not None
+    if isinstance(teacher, Lessons):
+        rows = _chosen(len(teacher.rows), gate.spec.seed)
+        return [teacher.rows.texts[row] for row in rows], np.asarray(teacher.probabilities()[rows], dtype=np.float64)
+    assert teacher is not None
+    texts = _drawn(inputs.train.texts, gate.spec.seed)
     kept = teacher_outputs(
         gate,
         teacher,
@@ -121,7 +142,7 @@ def _taught(gate: Gate, teacher: ServableModel, texts: Sequence[str]) -> NDArray
         lambda done, total: gate.reporter.progress(0.2 * done / total, f"teacher: {done:,} of {total:,} texts"),
     )
     order = [teacher.manifest.labels.index(label) for label in gate.spec.task.labels]
-    return np.asarray(kept[:, order], dtype=np.float64)
+    return texts, np.asarray(kept[:, order], dtype=np.float64)
 
 
 def _probabilities(gate: Gate, model: ServableModel, texts: Sequence[str]) -> NDArray[np.float64]:

@@ -55,6 +55,17 @@ def earlier_throughputs(workspace: Path, task: str) -> Throughputs | None:
     return None
 
 
+def earlier_teacher_accuracy(workspace: Path, held_out_digest: str, version: str) -> tuple[str, Interval] | None:
+    """The newest run that measured this ``version`` of the teacher on the same held-out file, and its accuracy."""
+    for run, record in _newest_first(workspace, []):
+        same_rows = _at(record, "signature", "data_digests", "held_out") == held_out_digest
+        if same_rows and _at(record, "signature", "model_versions", TEACHER) == version:
+            found = _measured(record, "teacher_accuracy")  # the first is over all rows
+            if isinstance(found, Interval):
+                return run.root.name, found
+    return None
+
+
 def _newest_first(workspace: Path, passed_over: list[str]) -> Iterator[tuple[RunFolder, dict[str, Any]]]:
     found = []
     for path in sorted(workspace.glob("*/record.json")):

@@ -62,9 +62,10 @@ class Gate:
         return 2.0 * self.confidence - 1.0
 
     def stage(self, name: str, version: int, inputs: Mapping[str, Any], work: Callable[[Path], None]) -> StageResult:
-        """Finds or does one stage, and tells the reporter."""
+        """Finds or does one stage, and tells the reporter. Asked for twice in a run it is listed once."""
         self.reporter.started(name)
         result = run_stage(self.run, name, version, inputs, work)
         self.reporter.finished(result)
-        self.done.append(result)
+        if all(each.key != result.key for each in self.done):
+            self.done.append(result)
         return result

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evalkit.data.truth import RANKING
+from evalkit.data.truth import CLASSIFICATION, RANKING
 from evalkit.decision.cascade import CascadeOffer
 from evalkit.decision.requirement import QUERIES, ROWS, UNSPENT_ERROR, Direction, Requirement
 from evalkit.decision.verdict import Verdict, decide
@@ -17,6 +17,7 @@ from evalkit.diagnosis.distribution_mismatch import distribution_mismatch
 from evalkit.diagnosis.finding import Finding
 from evalkit.diagnosis.hidden_degradation import hidden_degradation
 from evalkit.predictions.aligned import STUDENT, TEACHER
+from evalkit.quality.controls import ControlsReport
 from evalkit.quality.discovery.discover import discover
 from evalkit.quality.discovery.discovered import DiscoveryResult
 from evalkit.quality.discovery.features import Task
@@ -25,6 +26,7 @@ from evalkit.quality.metrics.answered import has_probabilities
 from evalkit.quality.metrics.catalogue import defaults, is_own, metric
 from evalkit.quality.metrics.idle_margin import refuse_idle_margin
 from evalkit.quality.metrics.measure import metric_measurements
+from evalkit.quality.outside import outside_measurements
 from evalkit.quality.paired_gap import paired_measurements
 from evalkit.quality.reweighted import reweighted_measurements
 from evalkit.record.layout import write_text
@@ -37,7 +39,7 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.grouping import Grouping, claims_of
 from evalkit.workflow.inputs import Inputs
 
-VERSION = 5
+VERSION = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +127,7 @@ def _measure(gate: Gate, answered: Answered, grouping: Grouping) -> tuple[Measur
             in_groups={each.metric for each in asked if each.subpopulations},
         ),
         *fidelity_measurements(answered.units, kind, labels, answered.cluster, level, rng),
+        *(outside_measurements(answered.units, answered.cluster, level) if kind == CLASSIFICATION else ()),
     )
 
 
@@ -169,9 +172,10 @@ def judge(
     judged: Judged,
     measurements: tuple[Measurement, ...],
     cascade: CascadeOffer | None = None,
+    controls: ControlsReport | None = None,
 ) -> Verdict:
     """The verdict on everything that was measured. A look beyond the planned ones leaves a claim open that nothing
-    can show. A ``cascade`` may be recommended, and changes no outcome."""
+    can show. A ``cascade``, or ``controls`` that are as good, may be recommended, and change no outcome."""
     confirmed = () if judged.discovery is None else judged.discovery.measurements
     claims = claims_of(gate.spec, grouping, tuple(each.subpopulation for each in confirmed))
     if look.exhausted is not None:
@@ -186,4 +190,4 @@ def judge(
         )
     units = QUERIES if gate.spec.task.kind == RANKING else ROWS
     counted = tuple(replace(claim, units=units) for claim in claims)
-    return decide(counted, measurements, judged.findings, gate.confidence, cascade)
+    return decide(counted, measurements, judged.findings, gate.confidence, cascade, controls)

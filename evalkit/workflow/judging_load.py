@@ -47,6 +47,10 @@ def judge_saturation(folder: Path, plan: SaturationPlan, side: ServedSide) -> di
     }
 
 
+def _allowed_beside(batch_dependent_share: float) -> dict[str, float]:
+    return {"max_batch_dependent_share": batch_dependent_share} if batch_dependent_share else {}
+
+
 def load_report(role: str, load: Load, analysis: LoadAnalysis, rate: Estimate, written: dict[str, Any]) -> LoadReport:
     """What the record keeps of one model's load. ``rate`` is its throughput, ``written`` what was judged."""
     summary = analysis.summary
@@ -84,7 +88,7 @@ def load_report(role: str, load: Load, analysis: LoadAnalysis, rate: Estimate, w
         void_reasons=(*written["latency_void"], *written["saturation_void"]),
         latency_void_reasons=tuple(written["latency_void"]),
         saturation_void_reasons=tuple(written["saturation_void"]),
-        limits=LIMITS,
+        limits={**LIMITS, **_allowed_beside(written["batch_dependent_share"])},
         measured_at=written["measured_at"],
         pinning={
             "provider": written["provider"],

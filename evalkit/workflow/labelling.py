@@ -17,6 +17,7 @@ from evalkit.predictions.aligned import TEACHER
 from evalkit.predictions.recorded import PREDICTION
 from evalkit.record.layout import RunFolder, claim, locked, write_json
 from evalkit.record.stages import StageResult, file_digest
+from evalkit.spec.gate import OUTSIDE
 from evalkit.spec.loading import LoadedSpec
 from evalkit.spec.teacher_api import SoftLabels, TeacherApi
 from evalkit.teachers.answers import Answer, AnswerStore
@@ -28,9 +29,10 @@ from evalkit.workflow.answering import Side
 from evalkit.workflow.gate import Gate, Reporter
 from evalkit.workflow.inputs import Inputs, check_inputs
 
-VERSION = 1
+VERSION = 2
 ANSWERS, COUNTS = "answers.parquet", "labelling.json"
-HOW_NOT_WHAT = {"key_env", "concurrency", "timeout_s", "attempts", "prices", "budget"}
+USAGE = ("input_tokens", "output_tokens", "latency_ms")
+HOW_NOT_WHAT = {"key_env", "concurrency", "timeout_s", "attempts", "prices", "budget", "outside"}
 """Settings that do not change what is answered."""
 
 
@@ -101,21 +103,20 @@ def labelled(gate: Gate, inputs: Inputs, part: Part) -> Labelled:
 def api_side(gate: Gate, inputs: Inputs) -> Side:
     """The API teacher's answers to the held-out rows, as one side of the comparison.
 
-    Raises InvalidComparison where a row has no answer or one outside the labels: it is no label, and nobody may make
-    one of it."""
+    Raises InvalidComparison where a row was not answered: to leave it out would flatter the teacher. An answer outside
+    the labels stands there as one, unless the spec has it refused."""
     found = labelled(gate, inputs, Part.HELD_OUT)
     path = found.stage.folder / ANSWERS
-    table = pd.read_parquet(path)
-    bad = table[table[PREDICTION].isna()]
+    table, api = pd.read_parquet(path), api_of(gate.loaded)
+    bad = table[table[PREDICTION].isna() | ((table[PREDICTION] == OUTSIDE) & (api.outside == "refuse"))]
     if len(bad):
         answer, id_column = bad["answer"].iloc[0], gate.spec.data.columns.id
-        said = "was not answered" if answer is None else f"was answered {answer[:40]!r}"
+        said = "was not answered" if pd.isna(answer) else f"was answered {answer[:40]!r}"
         raise InvalidComparison(
             f"teacher.api gave {len(bad):,} of {len(table):,} held-out rows no label (first: id "
             f"{bad[id_column].iloc[0]} {said}); name the labels in teacher.api.instruction, constrain the answer by "
             "teacher.api.extra, or leave the rows out of data.held_out"
         )
-    api = api_of(gate.loaded)
     return Side(
         role=TEACHER, version=file_digest(path)[:12], model=None, recorded=path,
         source=f"{api.model} at {api.base_url}",
@@ -163,16 +164,18 @@ def _missing(store: AnswerStore | None, api: TeacherApi, inputs: Inputs, part: P
 def _table(
     store: AnswerStore, prompt: Prompt, rows: Rows, labels: Sequence[str], soft: SoftLabels | None
 ) -> pd.DataFrame:
-    """One row a text: the first answer as it was said, the label that it is (or none), why it ended, and with soft
-    labels a ``mass_<label>`` each, the mass or the votes outside the labels, and what the API did not list."""
+    """One row a text: the first answer as it was said, the label that it is (``OUTSIDE`` where it is none, nothing
+    without an answer), why it ended, its tokens and its milliseconds, and with soft labels a ``mass_<label>`` each, the
+    mass or the votes outside the labels, and what the API did not list."""
     lines = []
     for row_id, text in zip(rows.ids, rows.texts, strict=True):
         first = store.answer(prompt.key(prompt.question(text)))
         line: dict[str, Any] = {
             "id": row_id,
             "answer": None if first is None else first.text,
-            PREDICTION: None if first is None else label_of(first.text, labels),
+            PREDICTION: None if first is None else label_of(first.text, labels) or OUTSIDE,
             "finish_reason": None if first is None else first.finish_reason,
+            **{name: None if first is None else getattr(first, name) for name in USAGE},
         }
         if soft is not None and soft.source == "top_logprobs":
             line |= _listed(first, labels)
@@ -199,12 +202,12 @@ def _voted(
 
 
 def _row_counts(table: pd.DataFrame) -> dict[str, Any]:
-    answered, labelled = table["answer"].notna(), table[PREDICTION].notna()
-    outside = table.loc[answered & ~labelled, "answer"]
+    answered, is_outside = table["answer"].notna(), table[PREDICTION] == OUTSIDE
+    outside = table.loc[is_outside, "answer"]
     common = outside.map(lambda text: text.strip()[:40]).value_counts().head(5)
     return {
         "rows": len(table),
-        "rows_labelled": int(labelled.sum()),
+        "rows_labelled": int((answered & ~is_outside).sum()),
         "rows_outside": len(outside),
         "rows_unanswered": int((~answered).sum()),
         "outside_most_common": {str(text): int(count) for text, count in common.items()},

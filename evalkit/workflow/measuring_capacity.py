@@ -13,7 +13,7 @@ from evalkit.stats.interval import Estimate
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.measuring_load import cores
-from evalkit.workflow.models import ServableModel
+from evalkit.workflow.servable import ServableModel
 from evalkit.workflow.served_process import served
 from loadtest.capacity.measuring import measuring
 from loadtest.capacity.plan import SearchPlan
@@ -95,6 +95,7 @@ def capacity_of(gate: Gate, model: ServableModel, texts: list[str], expected: li
             "serve": gate.spec.serve.model_dump(),
             "seed": gate.spec.seed,
             "hardware": hardware(),
+            **model.judged_with,
         },
         work,
     )
@@ -137,5 +138,12 @@ def _search(
             timeout_s=load.timeout_s,
             limit_ms=asked.limit_ms,
         )
-        measure = measuring(plan, *requests, folder / SAMPLES, core=generator_core, server_pid=server.pid)
+        measure = measuring(
+            plan,
+            *requests,
+            folder / SAMPLES,
+            core=generator_core,
+            server_pid=server.pid,
+            batch_dependent_share=model.batch_dependent_share,
+        )
         write_result(folder / RESULT, search(asked, measure, keeping(folder, tell)))

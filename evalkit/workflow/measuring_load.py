@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from evalkit.stats.interval import Estimate, NotEstimable
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.judging_load import judge_latency, judge_saturation, load_report
-from evalkit.workflow.models import ServableModel
-from evalkit.workflow.served_process import Served, served
+from evalkit.workflow.servable import ServableModel
+from evalkit.workflow.served_process import served
 from loadtest import layout as files
 from loadtest.analysis import analyse
 from loadtest.crew import Progress
@@ -34,7 +34,7 @@ from loadtest.server_watch import Watched, watching, write_watched
 from loadtest.summary import charged_latency_ms, throughput
 from loadtest.validity import ServedSide
 
-VERSION = 3
+VERSION = 4
 ATTEMPTS = 2
 LATENCY, SATURATION = "latency", "saturation"
 
@@ -84,6 +84,7 @@ def load_model(
             "seed": gate.spec.seed,
             "tags": sorted(tags or {}),
             "hardware": hardware(),
+            **model.judged_with,
         },
         work,
     )
@@ -127,13 +128,18 @@ def _measure(
             (server.pid, generator_core),
             lambda share: report(0.6 + 0.4 * share, f"{load.saturation_clients} clients, as fast as they can"),
         )
-    asked = gate.spec.serve.provider
+    known = ServedSide(
+        provider_asked=gate.spec.serve.provider,
+        provider=server.provider,
+        batch_dependent_share=model.batch_dependent_share,
+    )
     judged = {
-        **judge_latency(folder / LATENCY, plan, _side(watched, asked, server, plan)),
-        **judge_saturation(folder / SATURATION, saturation, _side(watched_saturated, asked, server, saturation)),
+        **judge_latency(folder / LATENCY, plan, _side(known, watched, plan)),
+        **judge_saturation(folder / SATURATION, saturation, _side(known, watched_saturated, saturation)),
     }
     return {
         **judged,
+        "batch_dependent_share": model.batch_dependent_share,
         "void": bool(judged["latency_void"] or judged["saturation_void"]),
         "provider": server.provider,
         "server_core": server.pinned_core,
@@ -155,8 +161,8 @@ def _run(
     return watch.watched
 
 
-def _side(watched: Watched, asked: str, server: Served, plan: Plan) -> ServedSide:
-    return ServedSide(watched=watched, provider_asked=asked, provider=server.provider, check_share=plan.check_share)
+def _side(known: ServedSide, watched: Watched, plan: Plan) -> ServedSide:
+    return replace(known, watched=watched, check_share=plan.check_share)
 
 
 def _read(gate: Gate, model: ServableModel, load: Load, result: StageResult, written: dict[str, Any]) -> Loaded:

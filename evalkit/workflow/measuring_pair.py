@@ -28,7 +28,7 @@ from evalkit.stats.paired_segments import FEWEST_SEGMENTS, segment_quantile_rati
 from evalkit.stats.serial_quantiles import serial_quantile_ratio
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.measuring_load import cores
-from evalkit.workflow.models import ServableModel
+from evalkit.workflow.servable import ServableModel
 from evalkit.workflow.served_process import Served, served
 from loadtest import layout as files
 from loadtest.generator_info import read_generator_info
@@ -57,6 +57,7 @@ class Turn:
     role: str
     server: Served
     expected: Sequence[str]
+    batch_dependent_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +119,7 @@ def measure_pair(
                         served(model.folder, gate.spec.serve, folder / f"{model.role}.log", server_core)
                     ),
                     expected=expected[model.role],
+                    batch_dependent_share=model.batch_dependent_share,
                 )
                 for model in (student, teacher)
             ]
@@ -128,7 +130,7 @@ def measure_pair(
                 return run_segment(plan, turn, texts, here, generator, provider)
 
             reasons = in_turns(plans, turns, folder, run, gate.reporter.progress)
-        reasons = reasons or tuple(each for turn in turns for each in bad_answers(folder, turn.role, len(plans)))
+        reasons = reasons or tuple(each for turn in turns for each in bad_answers(folder, turn, len(plans)))
         write_json(folder / PAIR, {"segments": len(plans), "void": list(reasons), "measured_at": utc_now()})
 
     result = gate.stage("load-pair", VERSION, _inputs(gate, load, limit_ms, student, teacher), work)
@@ -181,12 +183,13 @@ def run_segment(
     return void_reasons(replace(summary, answers=answers), info, plan.limit_ms, side)
 
 
-def bad_answers(folder: Path, role: str, segments: int) -> tuple[str, ...]:
+def bad_answers(folder: Path, turn: Turn, segments: int) -> tuple[str, ...]:
     """Why one model's answers in all segments together void the comparison: too many failed, or named other labels."""
-    own = [segment_folder(folder, role, number) for number in range(segments)]
+    own = [segment_folder(folder, turn.role, number) for number in range(segments)]
     counts = count_answers(pd.concat([read_samples(each / files.SAMPLES) for each in own]))
     info = read_generator_info(own[-1] / files.GENERATOR)
-    return tuple(f"{role}: {reason}" for reason in saturation_void_reasons(counts, info))
+    side = ServedSide(batch_dependent_share=turn.batch_dependent_share)
+    return tuple(f"{turn.role}: {reason}" for reason in saturation_void_reasons(counts, info, side))
 
 
 def segment_folder(folder: Path, role: str, number: int) -> Path:
@@ -263,4 +266,6 @@ def _inputs(
         "limit_ms": limit_ms,
         "seed": gate.spec.seed,
         "hardware": hardware(),
+        **student.judged_with,
+        **teacher.judged_with,
     }

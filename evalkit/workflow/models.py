@@ -3,57 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache, partial
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from evalkit.data.evenly import evenly
-from evalkit.errors import DataError, InvalidComparison, ModelError
+from evalkit.errors import InvalidComparison, ModelError
 from evalkit.modelling.loading import check_classifier_folder
+from evalkit.modelling.own_folder import MODULE_FILE, is_own_folder
 from evalkit.record.layout import write_json
-from evalkit.record.stages import StageResult, content_key, file_digest, folder_digest
-from evalkit.spec.distill import Distill
+from evalkit.record.stages import StageResult, file_digest, folder_digest
+from evalkit.spec.own_code import OwnCode
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.inputs import Inputs
+from evalkit.workflow.own_student import distilled_code, loaded_code, module_provenance, refuse_changed
 from evalkit.workflow.reducing import reduction
-from serving.manifest import Manifest, model_version, read_manifest, verify_files
+from evalkit.workflow.servable import ServableModel
+from evalkit.workflow.teaching import lessons_of
+from evalkit.workflow.training import STUDENT_WEIGHTS
+from evalkit.workflow.trainings import Wanted, trained_all
+from serving.manifest import MANIFEST_FILE, read_manifest, verify_files
 
-PACKAGE_VERSION, OUTPUTS_VERSION, DISTIL_VERSION = 1, 1, 1
+VERSION = 2
 PARITY_TEXTS = 256
-STUDENT_WEIGHTS = "student-weights"
-CHECKPOINTS = "checkpoints"
-"""RUN/checkpoints/KEY outlives a killed training stage, whose own folder does not, until that stage is done."""
-MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServableModel:
-    """One side of the comparison as a folder that ``serving`` opens."""
-
-    role: str
-    source: str
-    folder: Path
-    manifest: Manifest
-    parity: dict[str, Any] | None
-    training: dict[str, Any] | None = None
-
-    @property
-    def version(self) -> str:
-        return model_version(self.manifest)
-
-    @property
-    def megabytes(self) -> float:
-        return round((self.folder / "model.onnx").stat().st_size / 1e6, 2)
-
-    @property
-    def parameters(self) -> int | None:
-        counted = self.manifest.provenance.get("parameters")
-        return counted if isinstance(counted, int) else None
 
 
 def refuse_same_source(gate: Gate) -> None:
@@ -84,24 +57,33 @@ def teacher_model(gate: Gate, inputs: Inputs) -> ServableModel:
 
 
 def student_model(gate: Gate, inputs: Inputs, teacher: ServableModel | None) -> ServableModel:
-    """The student's model folder: loaded, or distilled from the teacher."""
+    """The student's model folder: loaded, or distilled from the teacher (None where that is behind an API)."""
     student = gate.spec.student
     if student.distill is None:
         assert student.load is not None
         return _loaded_model(gate, inputs, "student", gate.loaded.resolve(student.load), student.load)
-    assert teacher is not None
-    weights = _distilled_weights(gate, inputs, teacher, student.distill)
-    packaged = _packaged(gate, inputs, "student", weights.folder / "weights", student.distill.max_length)
+    lessons = lessons_of(gate, inputs, teacher)
+    wanted = Wanted(name=STUDENT_WEIGHTS, lessons=lessons, distill=student.distill, seed=gate.spec.seed)
+    (weights,) = trained_all(gate, [wanted])
+    code = distilled_code(gate, student.distill)
+    refuse_changed(code, weights.folder / "weights")
+    packaged = _packaged(gate, inputs, "student", weights.folder / "weights", student.distill.max_length, code)
     return _servable("student", "distilled from the teacher", packaged, training=weights.read("training.json"))
 
 
 def _loaded_model(gate: Gate, inputs: Inputs, role: str, source: Path, stated: str) -> ServableModel:
     if not source.is_dir():
         raise ModelError(f"{role}.load {source} is not a folder; give a Hugging Face or a served model folder")
-    if (source / MANIFEST).is_file():
+    if (source / MANIFEST_FILE).is_file():
         return _servable(role, stated, _copied(gate, inputs, role, source))
-    check_classifier_folder(source)
-    return _servable(role, stated, _packaged(gate, inputs, role, source, gate.spec.serve.max_length))
+    code = loaded_code(gate) if role == "student" else None
+    check_classifier_folder(source, None if code is None else code.name)
+    if code is not None and not is_own_folder(source):
+        raise ModelError(
+            f"student.function is {code.name}, but student.load {source} holds no torch module of your own "
+            f"({MODULE_FILE}); leave function out"
+        )
+    return _servable(role, stated, _packaged(gate, inputs, role, source, gate.spec.serve.max_length, code))
 
 
 def _servable(role: str, source: str, result: StageResult, training: dict[str, Any] | None = None) -> ServableModel:
@@ -126,7 +108,7 @@ def _copied(gate: Gate, inputs: Inputs, role: str, source: Path) -> StageResult:
 
     def work(folder: Path) -> None:
         (folder / "model").mkdir()
-        for name in (MANIFEST, *manifest.files):
+        for name in (MANIFEST_FILE, *manifest.files):
             shutil.copy2(source / name, folder / "model" / name)
         parity = None  # torch is not here to compare with
         if reduced is not None:
@@ -138,11 +120,14 @@ def _copied(gate: Gate, inputs: Inputs, role: str, source: Path) -> StageResult:
         write_json(folder / "parity.json", parity)
 
     stated = {"files": manifest.files, "labels": manifest.labels}
-    return gate.stage(f"{role}-model", PACKAGE_VERSION, {**stated, **(reduced.stated if reduced else {})}, work)
+    return gate.stage(f"{role}-model", VERSION, {**stated, **(reduced.stated if reduced else {})}, work)
 
 
-def _packaged(gate: Gate, inputs: Inputs, role: str, source: Path, max_length: int) -> StageResult:
-    """Exports a Hugging Face folder to ONNX in the precision asked for and compares the two on held-out texts."""
+def _packaged(
+    gate: Gate, inputs: Inputs, role: str, source: Path, max_length: int, code: OwnCode | None = None
+) -> StageResult:
+    """Exports a Hugging Face folder, or a torch module of the user's own, to ONNX in the precision asked for and
+    compares the two on held-out texts."""
     serve = gate.spec.serve
     texts = evenly(inputs.held_out.texts, PARITY_TEXTS)
     reduced = reduction(gate, inputs, role)
@@ -154,14 +139,19 @@ def _packaged(gate: Gate, inputs: Inputs, role: str, source: Path, max_length: i
         from evalkit.packaging.export import check_parity, export, open_engine
 
         gate.reporter.progress(0.0, "opening the torch model")
-        classifier = load_classifier(source)
+        classifier = load_classifier(source, code=code)
         gate.reporter.progress(0.2, "exporting to ONNX")
         export(
             classifier,
             folder / "model",
             name=f"{gate.spec.task.name}-{role}",
             max_length=max_length,
-            provenance={"role": role, "parameters": parameters(classifier.model), "run": gate.run.root.name},
+            provenance={
+                "role": role,
+                "parameters": parameters(classifier.model),
+                "run": gate.run.root.name,
+                **({} if code is None else module_provenance(code, source)),
+            },
         )
         gate.reporter.progress(0.7, "comparing ONNX with torch")
         engine = open_engine(folder / "model", "cpu", serve.threads)
@@ -177,104 +167,6 @@ def _packaged(gate: Gate, inputs: Inputs, role: str, source: Path, max_length: i
         "max_length": max_length,
         "tolerance": serve.parity_tolerance,
         "held_out": inputs.digests["held_out"],
+        **({} if code is None else {"code": code.digest}),
     }
-    return gate.stage(f"{role}-model", PACKAGE_VERSION, {**stated, **(reduced.stated if reduced else {})}, work)
-
-
-def _distilled_weights(gate: Gate, inputs: Inputs, teacher: ServableModel, distill: Distill) -> StageResult:
-    train = inputs.train
-    assert train is not None
-    _refuse_short(len(train), distill)
-    outputs = _teacher_outputs(gate, inputs, teacher)
-    source = gate.loaded.resolve(gate.spec.teacher.load or "")
-    if (source / MANIFEST).is_file():
-        raise ModelError(
-            f"teacher.load {source} is an ONNX folder, from which no student can be cut; give its Hugging Face folder"
-        )
-
-    stage_inputs = {
-        "teacher": folder_digest(source),
-        "outputs": outputs.key,
-        "train": inputs.digests["train"],
-        "distill": distill.model_dump(exclude={"checkpoint_steps"}),  # changes nothing in what comes out
-        "seed": gate.spec.seed,
-    }
-    checkpoints = gate.run.root / CHECKPOINTS / content_key(STUDENT_WEIGHTS, DISTIL_VERSION, stage_inputs)
-
-    def work(folder: Path) -> None:
-        from evalkit.students.from_spec import distil_into
-
-        training = distil_into(
-            folder / "weights",
-            teacher_folder=source,
-            rows=train,
-            task_labels=gate.spec.task.labels,
-            teacher_probabilities=np.load(outputs.folder / "probabilities.npy"),
-            distill=distill,
-            seed=gate.spec.seed,
-            on_progress=gate.reporter.progress,
-            checkpoints=checkpoints,
-        )
-        write_json(folder / "training.json", training)
-
-    result = gate.stage(STUDENT_WEIGHTS, DISTIL_VERSION, stage_inputs, work)
-    shutil.rmtree(checkpoints, ignore_errors=True)
-    return result
-
-
-def _refuse_short(rows: int, distill: Distill) -> None:
-    """Raises DataError where the training table does not fill one step."""
-    step = distill.batch_rows * distill.accumulate
-    if rows * (1.0 - distill.held_back) < step:
-        kept = f" with {distill.held_back:g} of them held back" if distill.held_back else ""
-        times = f" · accumulate {distill.accumulate}" if distill.accumulate > 1 else ""
-        raise DataError(
-            f"data.train has {rows} rows{kept}, fewer than student.distill.batch_rows {distill.batch_rows}{times}; "
-            "give more text or a smaller batch"
-        )
-
-
-def _teacher_outputs(gate: Gate, inputs: Inputs, teacher: ServableModel) -> StageResult:
-    """The teacher's probabilities for every training text."""
-    train = inputs.train
-    assert train is not None
-
-    def work(folder: Path) -> None:
-        report = _counted(gate.reporter.progress)
-        np.save(folder / "probabilities.npy", teacher_outputs(gate, teacher, train.texts, report))
-
-    return gate.stage(
-        "teacher-outputs",
-        OUTPUTS_VERSION,
-        {"teacher": teacher.version, "train": inputs.digests["train"]},
-        work,
-    )
-
-
-def teacher_outputs(
-    gate: Gate, teacher: ServableModel, texts: Sequence[str], on_progress: Callable[[int, int], None]
-) -> NDArray[np.float32]:
-    """The teacher's probabilities [texts, labels], labels in its own order; kept in the run text by text as they come,
-    so that only missing ones are asked for."""
-    from evalkit.packaging.export import open_engine
-    from evalkit.teachers.outputs import OutputStore
-
-    engine = cache(lambda: open_engine(teacher.folder, gate.spec.serve.provider, every_core()))
-    with OutputStore(gate.run.root / "teacher_outputs.sqlite") as store:
-        return store.probabilities(
-            teacher.version,
-            texts,
-            lambda missing: np.asarray(engine().classify(missing).probabilities, dtype=np.float32),
-            on_progress,
-        )
-
-
-def _counted(report: Callable[[float, str], None]) -> Callable[[int, int], None]:
-    return lambda done, total: report(done / total, f"{done:,} of {total:,} texts")
-
-
-def every_core() -> int:
-    """Cores that this process may use: offline work takes them all, served work takes what the spec says."""
-    import psutil
-
-    return len(psutil.Process().cpu_affinity()) if hasattr(psutil.Process, "cpu_affinity") else psutil.cpu_count() or 1
+    return gate.stage(f"{role}-model", VERSION, {**stated, **(reduced.stated if reduced else {})}, work)

@@ -11,6 +11,7 @@ from evalkit.cost.report import CostReport
 from evalkit.data.subpopulations import Group
 from evalkit.decision.verdict import Verdict
 from evalkit.predictions.aligned import STUDENT, TEACHER
+from evalkit.quality.controls import EVIDENCE
 from evalkit.quality.equality import mcnemar_mid_p
 from evalkit.quality.paired_gap import GAP, right
 from evalkit.record.hardware import hardware, packages
@@ -29,6 +30,7 @@ from evalkit.record.run_record import (
 from evalkit.stats.interval import Interval
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 from evalkit.workflow.answering import Answered, Side
+from evalkit.workflow.controlling import Controlled
 from evalkit.workflow.gate import Gate
 from evalkit.workflow.grouping import Grouping
 from evalkit.workflow.inputs import Inputs
@@ -47,6 +49,7 @@ def put_together(
     answered: Answered,
     grouping: Grouping,
     judged: Judged,
+    controlled: Controlled,
     loads: tuple[LoadReport, ...],
     cost: CostReport | None,
     cascade: Cascade | None,
@@ -57,6 +60,8 @@ def put_together(
 ) -> RunRecord:
     """The record of a finished run; its predictions are laid at the top of the run folder."""
     shutil.copy2(answered.stage.folder / "predictions.parquet", gate.run.predictions)
+    if controlled.stage is not None:
+        shutil.copy2(controlled.stage.folder / EVIDENCE, gate.run.controls)
     return RunRecord(
         schema_version=SCHEMA_VERSION,
         task=gate.spec.task.model_dump(mode="json"),
@@ -72,6 +77,7 @@ def put_together(
         loads=loads,
         cost=cost,
         cascade=cascade,
+        controls=controlled.report,
         examples=_examples(inputs, answered, grouping, verdict, measurements),
         stages=tuple(
             StageLine(
@@ -123,6 +129,7 @@ def _summary(one: Side) -> ModelSummary:
         megabytes=model.megabytes,
         parity=model.parity,
         training=model.training,
+        batches=model.batches,
     )
 
 

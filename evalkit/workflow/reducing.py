@@ -35,17 +35,12 @@ class Reduction:
         stated: dict[str, Any] = {
             "precision": self.precision,
             "most_label_flips": serve.most_label_flips,
-            "provider": self.provider,
+            "provider": where_compared(self.gate),
             "held_out": self.inputs.digests["held_out"],
         }
         if self.precision == "int8_static":
             stated |= {"train": self.inputs.digests["train"], "calibration_rows": serve.calibration_rows}
         return stated
-
-    @property
-    def provider(self) -> str:
-        """Where the variant is compared. auto would let the comparison depend on the machine."""
-        return "cuda" if self.gate.spec.serve.provider == "cuda" else "cpu"
 
     def replace(self, model: Path, original: Answer, source: str) -> dict[str, Any]:
         """Puts the variant in the place of the fp32 folder ``model``; returns its parity with ``original``."""
@@ -61,12 +56,17 @@ class Reduction:
             precision=Precision(self.precision),
             calibration=calibration,
             most_label_flips=serve.most_label_flips,
-            provider=self.provider,
+            provider=where_compared(self.gate),
             threads=serve.threads,
         )
         texts = evenly(tuple(dict.fromkeys(held_out)), FLIP_TEXTS)
         self.gate.reporter.progress(0.8, f"making {self.precision} and comparing it with {source}")
         return asdict(reduce(model, asked, texts, lambda: original(texts), source))
+
+
+def where_compared(gate: Gate) -> str:
+    """The provider on which a variant is compared. auto would let the comparison depend on the machine."""
+    return "cuda" if gate.spec.serve.provider == "cuda" else "cpu"
 
 
 def reduction(gate: Gate, inputs: Inputs, role: str) -> Reduction | None:

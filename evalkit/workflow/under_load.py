@@ -21,7 +21,7 @@ from evalkit.workflow.measuring_pair import (
     recorded_speed_up_measurements,
     speed_up_measurements,
 )
-from evalkit.workflow.models import ServableModel
+from evalkit.workflow.servable import ServableModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

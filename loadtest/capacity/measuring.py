@@ -36,11 +36,13 @@ def measuring(
     *,
     core: int | None = None,
     server_pid: int | None = None,
+    batch_dependent_share: float = 0.0,
     on_progress: Progress | None = None,
 ) -> Measure:
     """A callback that runs ``plan`` at the rate, for the time and with the seed of a trial, in ``folder``/NNN.
 
-    Who else uses the cores of a server on this machine is watched where its ``server_pid`` is given.
+    Who else uses the cores of a server on this machine is watched where its ``server_pid`` is given;
+    ``batch_dependent_share`` is that of ``ServedSide``.
 
     Raises ValueError where the plan has no limit.
     """
@@ -64,7 +66,11 @@ def measuring(
             )
         samples = read_samples(here / layout.SAMPLES)
         info = read_generator_info(here / layout.GENERATOR)
-        served = ServedSide(watched=watch.watched, check_share=own.check_share if expected_labels else None)
+        served = ServedSide(
+            watched=watch.watched,
+            check_share=own.check_share if expected_labels else None,
+            batch_dependent_share=batch_dependent_share,
+        )
         return measured_of(samples, info, own, time.monotonic() - began, served)
 
     return measure

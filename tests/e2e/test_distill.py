@@ -69,3 +69,56 @@ def test_distill_without_a_student_to_distil_is_refused(project, in_process):
     refused = in_process("distill", str(project / "gate.yaml"))
     assert refused.exit_code == 2
     assert "no student.distill, so there is nothing to train" in refused.stderr
+
+
+def test_a_launcher_that_starts_evalkit_several_times_is_told_how_it_is_done(project, in_process, monkeypatch):
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    refused = in_process("distill", str(project / "gate.yaml"))
+    assert refused.exit_code == 2
+    assert "evalkit was started 2 times at once by a launcher (WORLD_SIZE); start it once" in refused.stderr
+
+
+OWN = """
+import torch
+
+class TurnsBad(torch.nn.Module):
+    def __init__(self, vocabulary, labels):
+        super().__init__()
+        self.table, self.calls = torch.nn.Embedding(vocabulary, labels), 0
+
+    def forward(self, input_ids, attention_mask):
+        self.calls += self.training
+        mask = attention_mask.unsqueeze(-1).float()
+        logits = (self.table(input_ids) * mask).sum(1) / mask.sum(1)
+        return logits * (float("nan") if self.calls > 12 else 1.0)
+
+def made(tokenizer, labels):
+    return TurnsBad(len(tokenizer), len(labels))
+"""
+
+
+def test_a_loss_that_is_no_number_names_step_and_rows_and_keeps_the_last_good_checkpoint(project, in_process):
+    (project / "turns_bad.py").write_text(OWN)
+    distill = {key: value for key, value in DISTILL.items() if key != "cut_layers"}
+    student = {"distill": {**distill, "module": {"function": "turns_bad:made"}}}
+    (project / "gate.yaml").write_text(yaml.safe_dump({**SPEC, "student": student}))
+    stopped = in_process("distill", project / "gate.yaml", "--run", project / "run")
+    assert stopped.exit_code == 4, stopped.output
+    (error,) = (line for line in stopped.stderr.splitlines() if line.startswith("error: "))
+    assert error.startswith("error: training stops at step 13 of 200: loss is nan (")
+    assert "on rows " in error
+    assert "lower the learning rate" in error
+    assert "Traceback" not in stopped.stderr
+    kept = sorted(path.name for path in project.glob("run/checkpoints/*/*"))
+    assert kept == ["step-00000005.pt", "step-00000010.pt"]
+    assert not list(project.glob("run/stages/student-weights/*/stage.json"))
+
+
+def test_models_that_number_their_labels_differently_are_no_comparison(project, in_process):
+    write_tiny_teacher(project / "other", labels=LABELS[::-1], steps=1)
+    (project / "gate.yaml").write_text(yaml.safe_dump({**SPEC, "student": {"load": "other"}}))
+    refused = in_process("check", project / "gate.yaml", "--run", project / "run")
+    assert refused.exit_code == 2, refused.output
+    assert "teacher and student number their labels differently (negative, neutral, positive against" in refused.stderr
+    assert not (project / "run" / "verdict.json").exists()

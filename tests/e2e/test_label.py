@@ -132,7 +132,7 @@ def test_answers_outside_the_labels_are_kept_and_counted_and_never_made_into_lab
         1,
     )
     last = table(gate, "train").tail(3)
-    assert last["prediction"].isna().all()
+    assert last["prediction"].fillna("none").tolist() == ["(outside)", "(outside)", "none"]
     assert last["answer"].fillna("none").tolist() == ["maybe", "", "none"]
 
 
@@ -145,8 +145,42 @@ def test_a_gate_is_judged_on_the_api_teacher_and_names_its_terms(in_process, ser
     assert "planned at http://127.0.0.1" in report
 
 
-def test_a_gate_refuses_held_out_answers_that_are_no_labels(in_process, server, tmp_path):
-    gate = project(tmp_path, server.base_url, held_out=[*texts(140, "refused"), "an OUTSIDE row"])
+def test_a_gate_counts_held_out_answers_that_are_no_labels_as_wrong(in_process, server, tmp_path):
+    gate = project(tmp_path, server.base_url, held_out=[*texts(140, "wrong"), "an OUTSIDE row"])
+    done = in_process("check", gate, "--run", tmp_path / "runs" / "one")
+    assert done.exit_code == 0, done.output
+    predictions = pd.read_parquet(tmp_path / "runs" / "one" / "predictions.parquet")
+    assert predictions["teacher"].tolist()[-1] == "(outside)"
+    record = json.loads((tmp_path / "runs" / "one" / "record.json").read_text())
+    (share,) = [each for each in record["measurements"] if each["name"] == "teacher_answers_outside_labels"]
+    assert share["value"]["point"] == pytest.approx(1 / 141)
+
+
+def test_a_verdict_that_hangs_on_answers_outside_the_labels_says_so(in_process, server, tmp_path):
+    """One answer in ten is outside: counted as wrong the student is level, were they right it loses ten points."""
+    held_out = [*texts(135, "hanging"), *(f"OUTSIDE row {number}" for number in range(15))]
+    gate = project(tmp_path, server.base_url, held_out=held_out)
+    student = pd.read_csv(tmp_path / "student.csv")
+    wrong = {"no": "yes", "yes": "no"}
+    student.loc[135:, "prediction"] = [wrong[answer_to(text)] for text in held_out[135:]]
+    student.to_csv(tmp_path / "student.csv", index=False)
+    done = in_process("check", gate, "--run", tmp_path / "runs" / "one")
+    assert done.exit_code == 0, done.output
+    report = (tmp_path / "runs" / "one" / "report.md").read_text()
+    assert "Answers are labels, teacher | 10.0 (" in report
+    assert "which is not shown to keep the margin of 10 points" in report
+
+
+def test_a_gate_refuses_a_held_out_row_that_was_not_answered(in_process, server, tmp_path):
+    gate = project(tmp_path, server.base_url, held_out=[*texts(140, "unanswered"), "an OVERFLOW row"])
+    done = in_process("check", gate)
+    assert done.exit_code == 2, done.output
+    assert "gave 1 of 141 held-out rows no label (first: id r140 was not answered)" in done.stderr
+
+
+def test_a_gate_refuses_held_out_answers_that_are_no_labels_where_the_spec_says_so(in_process, server, tmp_path):
+    held_out = [*texts(140, "refused"), "an OUTSIDE row"]
+    gate = project(tmp_path, server.base_url, held_out=held_out, outside="refuse")
     done = in_process("check", gate)
     assert done.exit_code == 2
     assert "gave 1 of 141 held-out rows no label (first: id r140 was answered 'maybe')" in done.stderr
@@ -310,14 +344,6 @@ def test_terms_are_required_with_an_api(in_process, server, tmp_path):
     del spec["teacher"]["terms"]
     gate.write_text(yaml.safe_dump(spec))
     assert "terms is required with api" in refused(in_process, gate)
-
-
-def test_a_student_cannot_be_distilled_from_an_api_yet(in_process, server, tmp_path):
-    gate = project(tmp_path, server.base_url, held_out=texts(140), train=texts(140, "train"))
-    spec = yaml.safe_load(gate.read_text())
-    spec["student"] = {"distill": {"encoder": {"layers": 1, "width": 8, "heads": 1}}}
-    gate.write_text(yaml.safe_dump(spec))
-    assert "student.distill cannot learn from teacher.api yet" in refused(in_process, gate)
 
 
 def test_a_teacher_that_is_no_api_is_not_asked(in_process, recorded):

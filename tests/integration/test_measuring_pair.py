@@ -49,7 +49,8 @@ def test_a_teacher_that_takes_three_times_as_long_is_seen_to(tmp_path: Path) -> 
         for role in ("student", "teacher")
     }
     assert 1.5 < service_ms["teacher"] / service_ms["student"] < 4
-    assert bad_answers(tmp_path, "student", len(plans)) == ()
-    (failed,) = bad_answers(tmp_path, "teacher", len(plans))
+    student, teacher = turns
+    assert bad_answers(tmp_path, student, len(plans)) == ()
+    (failed,) = bad_answers(tmp_path, teacher, len(plans))
     assert failed.startswith("teacher: ")
     assert "requests failed" in failed

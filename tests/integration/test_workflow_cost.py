@@ -125,7 +125,8 @@ def test_an_api_teacher_is_priced_by_the_usage_beside_its_predictions(tmp_path: 
     assert record.verdict.outcome is Outcome.GO
     assert record.cost is not None
     assert record.cost.usage["teacher"].calls == len(tables.teacher)
-    assert "usage of 2,000 recorded calls, 2,000 of them answered" in render_markdown(record)
+    used = "usage of 2,000 recorded calls (teacher.recorded, teacher.parquet), 2,000 of them answered"
+    assert used in render_markdown(record)
     assert read_record(tmp_path / "runs" / "run").cost == record.cost
 
 

@@ -15,6 +15,7 @@ from evalkit.data.numbers import numbers_of
 from evalkit.data.queries import queries_of
 from evalkit.data.truth import NO_LABEL, label_numbers
 from evalkit.errors import DataError
+from evalkit.spec.gate import OUTSIDE
 
 LABELLED = ("classification", "multilabel")
 SUM_TOLERANCE = 1e-3
@@ -24,7 +25,8 @@ SUM_TOLERANCE = 1e-3
 class Answered:
     """``truth`` and ``predicted`` have one shape and one meaning, by task kind:
 
-    classification: numbers into ``labels``, int64 [n]; multilabel: which labels hold, bool [n, labels];
+    classification: numbers into ``labels``, int64 [n], where an answer outside them has the number of labels, which no
+    truth has; multilabel: which labels hold, bool [n, labels];
     generation: texts, object [n]; ranking: relevance and score of each item, float64 [n], with the item's query
     in ``queries``, int64 [n], numbered from 0 in order of first appearance.
     ``probabilities`` [n, labels] are there where the model gave them.
@@ -72,7 +74,8 @@ def answered(
     Raises DataError for an answer that is none of the labels, for relevances and scores that are not finite or
     below 0 (relevance), and for probabilities that are not from 0 to 1 or, in classification, do not sum to 1.
     """
-    truth, predicted = (_column(table[name], kind, labels, name) for name in ("row_label", model))
+    truth = _column(table["row_label"], kind, labels, "row_label")
+    predicted = _column(table[model], kind, (*labels, OUTSIDE) if kind == "classification" else labels, model)
     return Answered(
         model=model,
         labels=labels,

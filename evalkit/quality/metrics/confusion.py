@@ -2,7 +2,8 @@
 
 A label that no row truly has is left out of an average over labels, for teacher and student alike, whatever they
 answer: scikit-learn does the same with ``labels=`` the labels present in the truth. In a resample the same holds
-for the labels present in it.
+for the labels present in it. An answer outside the labels is wrong, and claims no label: it costs the true label its
+recall and none its precision.
 """
 
 from __future__ import annotations
@@ -141,4 +142,5 @@ def _by_label(answered: Answered) -> FloatArray:
 
 
 def _truth_and_answer(answered: Answered) -> IntArray:
-    return np.asarray(answered.truth * len(answered.labels) + answered.predicted, dtype=np.int64)
+    """Each pair of truth and answer as its own number; an answer may also be none of the labels."""
+    return np.asarray(answered.truth * (len(answered.labels) + 1) + answered.predicted, dtype=np.int64)

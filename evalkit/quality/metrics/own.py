@@ -13,9 +13,10 @@ ranking         float array: relevance of the    float array: the model's score 
                 items of ONE query               of the same items
 ==============  ===============================  ===============================  ==================================
 
-It is called once for each model and group of rows and again for every resample, with rows repeated as often as
-they were drawn; in ranking once for each query, and averaged. So it should be fast, depend on nothing but its
-arguments, and accept repeated rows and few of them. Where it has no value it returns NaN: the claim is then not
+An answer of a classification that is none of the labels is "(outside)". The function is called once for each model and
+group of rows and again for every resample, with rows repeated as often as they were drawn; in ranking once for each
+query, and averaged. So it should be fast, depend on nothing but its arguments, and accept repeated rows and few of
+them. Where it has no value it returns NaN: the claim is then not
 estimable. Raising on all rows ends the gate; raising in a group leaves its claim not estimable; a resample on which
 it raises or gives NaN is left out, and where those are more than 5 % there is no estimate.
 
@@ -28,7 +29,6 @@ It is the user's code, run with the user's rights: open no gate.yaml of somebody
 
 from __future__ import annotations
 
-import importlib
 import math
 import numbers
 from collections.abc import Callable
@@ -51,11 +51,10 @@ from evalkit.quality.metrics.metric import (
     with_ones,
 )
 from evalkit.quality.metrics.rankings import queries_of
+from evalkit.spec.gate import OUTSIDE
+from evalkit.spec.own_code import imported, in_one_line
 
 OwnFunction = Callable[[Any, Any, Any], Any]
-
-LONGEST = 300
-"""So many characters of what the user's code says are told."""
 
 
 class OwnMetricFailed(SpecError):
@@ -83,15 +82,7 @@ def own_metric(name: str, kind: str) -> Metric:
 
 def _imported(name: str) -> OwnFunction:
     module_name, _, attribute = name.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except (Exception, SystemExit) as error:
-        why = f"{type(error).__name__}: {_in_one_line(str(error))}"
-        raise SpecError(
-            f"metric {name}: module {module_name} cannot be imported ({why}); install it, or put its folder on "
-            "PYTHONPATH"
-        ) from error
-    function = getattr(module, attribute, None)
+    function = getattr(imported(module_name, f"metric {name}"), attribute, None)
     if not callable(function):
         what = "is not there" if function is None else f"is of type {type(function).__name__}"
         raise SpecError(
@@ -111,7 +102,7 @@ def _range(name: str, function: OwnFunction) -> tuple[float, float]:
     pair = isinstance(given, (tuple, list)) and len(given) == 2
     if not pair or not all(isinstance(end, numbers.Real) for end in given) or not given[0] < given[1]:
         raise SpecError(
-            f"metric {name}: its range is {_in_one_line(repr(given))}; give the lowest and the highest value that it "
+            f"metric {name}: its range is {in_one_line(repr(given))}; give the lowest and the highest value that it "
             "can have, e.g. (0, 1)"
         )
     return float(given[0]), float(given[1])
@@ -150,13 +141,6 @@ def _of_repeated_rows(name: str, function: OwnFunction, answered: Answered) -> C
     return values
 
 
-def _in_one_line(told: str) -> str:
-    """What the user's code says, without line breaks and other marks that do not print, and not without end."""
-    printed = "".join(each if each.isprintable() else " " for each in told[: 2 * LONGEST])
-    line = " ".join(printed.split())
-    return line if len(line) <= LONGEST else f"{line[:LONGEST]} …"
-
-
 def _by_query(name: str, function: OwnFunction, answered: Answered) -> FloatArray:
     query, count = queries_of(answered)
     order = np.argsort(query, kind="stable")
@@ -171,7 +155,7 @@ def _readable(values: NDArray[Any], labels: tuple[str, ...]) -> NDArray[np.objec
     if values.ndim == 2:
         readable[:] = [frozenset(labels[number] for number in np.flatnonzero(row)) for row in values]
     elif values.dtype.kind == "i":
-        readable[:] = np.asarray(labels, dtype=object)[values]
+        readable[:] = np.asarray((*labels, OUTSIDE), dtype=object)[values]
     else:
         readable[:] = values
     return readable
@@ -184,10 +168,10 @@ def _call(name: str, function: OwnFunction, truth: Any, predicted: Any, probabil
         value = function(truth, predicted, probabilities)
     except (Exception, SystemExit) as error:
         raise OwnMetricFailed(
-            f"metric {name} raised {type(error).__name__} on {rows} rows: {_in_one_line(str(error))}; mend the function"
+            f"metric {name} raised {type(error).__name__} on {rows} rows: {in_one_line(str(error))}; mend the function"
         ) from error
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise OwnMetricFailed(
-            f"metric {name} returned {_in_one_line(repr(value))} ({type(value).__name__}); return one number"
+            f"metric {name} returned {in_one_line(repr(value))} ({type(value).__name__}); return one number"
         )
     return float(value) if math.isfinite(value) else math.nan

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from evalkit.cost.per_request import usd_per_million
 from evalkit.cost.tokens import token_usd_per_million
-from evalkit.cost.usage import Usage, read_usage
+from evalkit.cost.usage import Usage, read_usage, usage_of_answers
 from evalkit.errors import DataError
 from evalkit.spec.cost import TokenColumns, TokenPrices
 from evalkit.stats.interval import Interval, NotEstimable
@@ -121,3 +121,34 @@ def test_usage_that_cannot_be_is_refused_in_one_line(tmp_path: Path, columns, sa
 def test_a_column_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(DataError, match="tokens_in"):
         read_usage(written(tmp_path), TokenColumns(input_tokens="tokens_in", output_tokens="o"), "usage")
+
+
+def answers(given, output=1.0, **more):
+    return pd.DataFrame({"input_tokens": given, "output_tokens": output, **more})
+
+
+def test_the_answers_of_an_api_teacher_are_calls_that_were_answered():
+    prices = TokenPrices(usd_per_million_input=3, usd_per_million_output=15)
+    found = usage_of_answers(answers([100, 300] * 50, 10), None)
+    assert isinstance(found, Usage)
+    assert measured(prices, found).point == pytest.approx(200 * 3 + 150)
+
+
+def test_answers_without_a_count_of_tokens_leave_the_cost_unknown():
+    """A mean over those that were counted would be one over other texts."""
+    found = usage_of_answers(answers([100, None, 300]), None)
+    assert isinstance(found, NotEstimable)
+    assert found.reason.startswith("teacher.api counted no tokens in 1 of 3 answers; give")
+    assert found.n == 2
+
+
+def test_calls_that_belong_together_are_drawn_together():
+    prices = TokenPrices(usd_per_million_input=3, usd_per_million_output=15)
+    rng = np.random.default_rng(2)
+    table = answers(np.repeat(rng.normal(300, 60, 60), 4))
+    apart, together = (
+        measured(prices, usage_of_answers(table, clusters)) for clusters in (None, np.repeat(np.arange(60), 4))
+    )
+    assert together.point == apart.point
+    assert together.n == 60
+    assert together.upper - together.lower > 1.7 * (apart.upper - apart.lower)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -62,6 +64,28 @@ def test_it_fires_when_planted_and_on_the_null_at_most_as_often_as_its_level_all
     print(f"teacher errors: fired {planted}/{SEEDS} planted, {null}/{SEEDS} null")  # noqa: T201 - the rate is part of the evidence
     assert planted >= 0.95 * SEEDS
     assert null <= binom.ppf(0.999, SEEDS, 0.05)
+
+
+def test_errors_that_are_all_copied_by_the_student_alone_have_a_bound_and_fire() -> None:
+    """No resample differs, so that a bootstrap has no spread: 150 of 150 copied, none by the control."""
+    truth = np.zeros(600, dtype=int)
+    teacher = np.where(np.arange(600) < 150, 1, truth)
+    rows = CopiedRows(
+        ids=[str(each) for each in range(600)], truth=truth, teacher=teacher, student=teacher, control=truth[np.newaxis]
+    )
+    value = found(rows).measurement.value
+    assert isinstance(value, Interval)
+    unseen = 1 - 0.05 ** (1 / 150)
+    assert (value.point, value.lower, value.upper) == pytest.approx((1.0, 1.0 - 2 * unseen, 1.0))
+    assert found(rows).fired
+    alike = found(replace(rows, control=teacher[np.newaxis]))
+    assert isinstance(alike.measurement.value, Interval)
+    assert alike.measurement.value.upper == -alike.measurement.value.lower == pytest.approx(unseen)
+    assert not alike.fired
+    tenfold = replace(rows, clusters=np.arange(600) // 10)
+    in_clusters = found(tenfold).measurement.value
+    assert isinstance(in_clusters, Interval)
+    assert in_clusters.lower == pytest.approx(1.0 - 2 * (1 - 0.05 ** (1 / 15)))
 
 
 def test_mistakes_of_a_hard_row_are_not_copies() -> None:

@@ -154,6 +154,25 @@ def test_bad_answers_or_generator_void_both_kinds_of_run(
     assert saturation_void_reasons(counts, seen) == (reason,)
 
 
+@pytest.mark.parametrize(("wrong", "void"), [(1, False), (2, False), (11, False), (30, False), (60, True), (400, True)])
+def test_labels_that_depend_on_their_batch_are_allowed_and_what_chance_would_not_bring_about_is_not(
+    wrong: int, void: bool
+) -> None:
+    """At most 1 % depend on the batch: of 1000 checked about 11 may differ; 30 is rare, 60 a wrong model."""
+    counts = dataclasses.replace(ANSWERS, wrong_labels=wrong)
+    reasons = saturation_void_reasons(counts, INFO, ServedSide(batch_dependent_share=0.01))
+    assert bool(reasons) == void
+    if void:
+        _matches(
+            f"{wrong} of 1000 checked.*at most a share of 0.001 may, beside the 0.0100 that may depend", reasons[0]
+        )
+
+
+def test_without_such_labels_nothing_is_allowed_beside_the_rule() -> None:
+    (reason,) = saturation_void_reasons(dataclasses.replace(ANSWERS, wrong_labels=2), INFO, ServedSide())
+    assert reason.endswith("at most a share of 0.001 may.")
+
+
 def test_without_a_limit_the_send_lag_is_judged_against_p99() -> None:
     fast = dataclasses.replace(SUMMARY, p99_ms=dataclasses.replace(ESTIMATE, point=19.9))
     (reason,) = void_reasons(fast, INFO, None)

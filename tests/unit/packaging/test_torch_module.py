@@ -7,9 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from evalkit.errors import ModelError
+from evalkit.modelling.loading import TextClassifier
+from evalkit.modelling.own_module import OwnClassifier
+from evalkit.modelling.predicting import torch_logits
 from evalkit.packaging.parity import compare, refuse_difference, served_logits
 from evalkit.packaging.precision import Precision
-from evalkit.packaging.torch_module import export_module, module_logits
+from evalkit.packaging.torch_module import export_module
 from serving.engine import Engine
 from serving.provider import Provider
 from tests.tiny_classifiers import LABELS, texts_and_labels
@@ -50,10 +53,9 @@ def test_a_module_of_ones_own_is_served_and_answers_as_torch_does_at_every_lengt
     tokenizer = tiny_classifier.tokenizer
     module = Convolved(len(tokenizer))
     engine = exported(module, tokenizer, tmp_path / "own")
+    own = TextClassifier(model=OwnClassifier(module, "own"), tokenizer=tokenizer, labels=LABELS)
     for texts in (TEXTS, TEXTS[:1], TEXTS[-1:]):
-        parity = compare(
-            module_logits(module, tokenizer, texts, 32), served_logits(engine, texts), Precision.FP32, "torch"
-        )
+        parity = compare(torch_logits(own, texts, 32), served_logits(engine, texts), Precision.FP32, "torch")
         assert refuse_difference(parity, 1e-4).label_flips == 0
 
 

@@ -60,6 +60,28 @@ def test_probabilities_come_back_as_they_were_written(recorded: Read) -> None:
     np.testing.assert_array_equal(answers.probabilities, [[0.5, 0.5], [0.75, 0.25]])
 
 
+def test_an_answer_that_is_no_label_may_be_recorded_as_one(recorded: Read) -> None:
+    answers = recorded(id=["8", "007"], prediction=["(outside)", "good"])
+    assert answers.predicted.tolist() == [1, 2]
+    good = Answers(predicted=np.array([1, 1]), probabilities=None, truncated=None)
+    table = aligned_table(held_out(["007", "8"]), LABELS, good, answers)
+    assert table["student"].tolist() == ["good", "(outside)"]
+
+
+def test_another_word_that_is_no_label_is_refused_with_the_remedy(recorded: Read) -> None:
+    with pytest.raises(
+        DataError, match=r"answers Good, which .* write \(outside\) where that is what the model really"
+    ):
+        recorded(id=["8", "007"], prediction=["Good", "good"])
+
+
+def test_probabilities_of_labels_contradict_an_answer_that_is_none(recorded: Read) -> None:
+    with pytest.raises(DataError, match=r"student\.recorded has probabilities of the labels and 1 answers \(outside\)"):
+        recorded(
+            id=["8", "007"], prediction=["(outside)", "good"], probability_bad=[0.5, 0.5], probability_good=[0.5, 0.5]
+        )
+
+
 def test_a_missing_prediction_is_an_invalid_comparison(recorded: Read) -> None:
     with pytest.raises(
         InvalidComparison, match=r"student\.recorded has an empty prediction in 1 of 2 held-out rows \(first: 007\)"

@@ -100,10 +100,12 @@ WHOLE: dict[str, Any] = {
         "cost_reduction": 3.0,
         "looks": {"planned": 3, "spending": "obrien_fleming"},
     },
+    "executor": {"ray": {"address": "auto", "cpus": 2, "gpus": 0.5}},
     "policy": "exploratory",
     "seed": 3,
 }
 CUT: dict[str, Any] = {"distill": {"cut_layers": [1, 3], "train_embeddings": False}}
+HELD_AGAINST: dict[str, Any] = {"against": ["hard_labels", "tfidf", {"load": "other"}], "seeds": 3, "worth": 0.02}
 LEARNT: dict[str, Any] = {
     "distill": {
         "encoder": {"size": "mini", "embeddings": "pca"},
@@ -117,12 +119,26 @@ LEARNT: dict[str, Any] = {
             {"objective": "hard", "weight": 0.3},
             {"objective": "answers", "weight": 0.4, "votes": True},
         ],
+        "steps": 900,
         "accumulate": 2,
         "held_back": 0.1,
         "patience": 3,
+        "processes": 2,
         "checkpoint_steps": 100,
     }
 }
+OWN_TOKENS: dict[str, Any] = {"distill": {"encoder": {"tokenizer": "own", "vocabulary": 4000}}}
+OWN_MODULE: dict[str, Any] = {
+    "distill": {
+        "module": {
+            "function": "small.student:build",
+            "arguments": {"width": 8, "kernels": [3, 5]},
+            "tokenizer": "own",
+            "vocabulary": 400,
+        }
+    }
+}
+STARTED: dict[str, Any] = {"distill": {"start": "encoder"}}
 MILLION = {"usd_per_million_requests": 9.0, "source": "bill", "date": "2026-11-01"}
 RANKING: dict[str, Any] = {
     "task": {"name": "search", "kind": "ranking"},
@@ -131,7 +147,7 @@ RANKING: dict[str, Any] = {
     "student": {"recorded": "student.csv"},
     "cost": {"teacher": MILLION, "student": MILLION},
 }
-FINISHED: dict[str, Any] = {"load": "student"}
+FINISHED: dict[str, Any] = {"load": "student", "function": "small:build"}
 OTHER_MACHINE = {"usd_per_hour": 2.0, "speed_source": "a benchmark", "source": "price list", "date": "2026-11-01"}
 MONEY: dict[str, Any] = {
     "teacher": {
@@ -181,7 +197,15 @@ ASKED: dict[str, Any] = {
         "temperature": 0.1,
         "max_tokens": 4,
         "extra": {"seed": 7},
-        "soft": {"source": "top_logprobs", "top": 10, "samples": 3, "alpha": 1.0, "temperature": 0.9},
+        "soft": {
+            "source": "top_logprobs",
+            "top": 10,
+            "samples": 3,
+            "alpha": 1.0,
+            "temperature": 0.9,
+            "least_listed": 0.8,
+        },
+        "outside": "refuse",
         "concurrency": 8,
         "timeout_s": 20.0,
         "attempts": 3,
@@ -198,9 +222,12 @@ ASKED: dict[str, Any] = {
 }
 SPECS = {
     "whole": WHOLE,
-    "cut": WHOLE | {"student": CUT},
-    "learnt": WHOLE | {"student": LEARNT},
+    "cut": WHOLE | {"student": CUT, "controls": HELD_AGAINST},
+    "learnt": WHOLE | {"student": LEARNT, "executor": "local"},
     "load": WHOLE | {"student": FINISHED},
+    "own_tokens": WHOLE | {"student": OWN_TOKENS},
+    "own_module": WHOLE | {"student": OWN_MODULE},
+    "started": WHOLE | {"student": STARTED},
     "ranking": RANKING,
     "money": WHOLE | {"cost": MONEY},
     "asked": WHOLE | {"teacher": ASKED, "student": FINISHED, "serve": WHOLE["serve"] | {"teacher_precision": "fp32"}},
@@ -250,12 +277,16 @@ OTHER_WORDS = {
     "@text_length": "@student_confidence",
     "mini": "small",
     "pca": "fresh",
+    "hard_labels": "teacher_argmax",
+    "tfidf": "teacher_argmax",
     "cosine": "mse",
     "unresolved": "no",
+    "auto": "head:6379",
     "top_logprobs": "samples",
     "int8_static": "int8_dynamic",
     "fp16": "int8_dynamic",
     "fp32": "int8_dynamic",
+    "refuse": "wrong",
 }
 
 
@@ -270,8 +301,9 @@ def typed(content: dict[str, Any]) -> GateSpec:
         (name, path)
         for name, spec in SPECS.items()
         for path in leaves(spec)
-        if name not in ("cut", "learnt", "load") or path[0] == "student"
-        if path[-1] != "objective"  # it says which keys there are
+        if name not in ("cut", "learnt", "load", "own_tokens", "own_module", "started")
+        or path[0] in ("student", "controls")
+        if path[-1] not in ("objective", "tokenizer")  # they say which keys there are
     ],
     ids=lambda each: each if isinstance(each, str) else ".".join(map(str, each)),
 )

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import binom, ttest_rel
 
-from evalkit.stats.distillation_gain import FEWEST_ROWS, gain, recommend_against
+from evalkit.stats.distillation_gain import FEWEST_ROWS, Gained, accuracy, gain, gained
 from evalkit.stats.interval import Interval, NotEstimable
+from evalkit.stats.proportions import proportion
 
 TRIALS = 400
 
@@ -98,13 +99,31 @@ def between(lower: float, upper: float) -> Interval:
     return Interval(point=(lower + upper) / 2, lower=lower, upper=upper, level=0.90, n=1000, method="planted")
 
 
-def test_a_control_as_good_is_said_to_be_and_one_of_unknown_worth_is_not() -> None:
-    assert recommend_against(between(0.001, 0.02)) is None
-    assert recommend_against(NotEstimable(reason="no control", n=0)) is None
-    as_good = recommend_against(between(-0.006, 0.004))
-    assert as_good is not None
-    assert as_good.startswith("do not distil: the control is as good")
-    assert "−0.1 points (−0.6 to +0.4)" in as_good
-    unknown = recommend_against(between(-0.01, 0.03))
-    assert unknown is not None
-    assert unknown.startswith("distillation is not shown to gain anything")
+def test_a_control_as_good_is_told_from_one_of_unknown_worth() -> None:
+    assert gained(between(0.001, 0.02), worth=0.01) is Gained.SHOWN
+    assert gained(between(0.001, 0.004), worth=0.01) is Gained.SHOWN
+    assert gained(between(-0.006, 0.004), worth=0.01) is Gained.AS_GOOD
+    assert gained(between(-0.03, -0.01), worth=0.01) is Gained.BEHIND
+    assert gained(between(-0.01, 0.03), worth=0.01) is Gained.OPEN
+    assert gained(between(-0.01, 0.03), worth=0.04) is Gained.AS_GOOD
+    assert gained(NotEstimable(reason="no control", n=0), worth=0.01) is Gained.NOT_MEASURED
+
+
+def test_a_control_of_one_training_is_held_against_every_seed_of_the_student() -> None:
+    student, control = trained(np.random.default_rng(3), 0.05, 0.02)
+    once, repeated = gain(student, control[:1], level=0.90), gain(student, np.repeat(control[:1], 4, axis=0), 0.90)
+    assert once == repeated
+    assert isinstance(once, Interval)
+    assert "4 seeds crossed" in once.method
+
+
+def test_accuracy_of_one_training_is_wilsons_and_of_several_counts_their_seeds() -> None:
+    student, _ = trained(np.random.default_rng(4), 0.0, 0.05)
+    one, four = accuracy(student[:1], level=0.90), accuracy(student, level=0.90)
+    assert one == proportion(int(student[0].sum()), student.shape[1], 0.90)
+    assert isinstance(four, Interval)
+    assert four.point == pytest.approx(student.mean())
+    assert "4 seeds crossed" in four.method
+    always = accuracy(np.ones((3, 100)), level=0.90)
+    assert isinstance(always, Interval)
+    assert (always.upper, always.lower) == (1.0, pytest.approx(0.05 ** (1 / 100)))

@@ -13,6 +13,7 @@ from evalkit.modelling.batches import pad
 from evalkit.modelling.loading import load_classifier
 from evalkit.spec.distill import LADDER, Distill
 from evalkit.students.architecture import cut_from_teacher, projected_embeddings
+from evalkit.students.basis import Basis
 from evalkit.students.from_spec import build
 from tests.tiny_classifiers import write_tiny_teacher
 
@@ -23,7 +24,11 @@ def teacher(tmp_path_factory):
 
 
 def built(teacher, train_embeddings=True, **encoder):
-    return build(teacher, Distill.model_validate({"encoder": encoder, "train_embeddings": train_embeddings}), 1).model
+    return build(
+        Basis(labels=teacher.labels, teacher=teacher),
+        Distill.model_validate({"encoder": encoder, "train_embeddings": train_embeddings}),
+        1,
+    ).model
 
 
 @pytest.mark.parametrize("size", LADDER)

@@ -14,6 +14,7 @@ from evalkit.modelling.mean_pooled import parameters
 from evalkit.modelling.predicting import torch_logits
 from evalkit.spec.distill import Distill, ResponseKl
 from evalkit.students.architecture import cut_from_teacher, small_encoder
+from evalkit.students.basis import Basis
 from evalkit.students.distil import distil
 from evalkit.students.from_spec import build, in_order_of
 from evalkit.students.lesson import Lesson
@@ -72,15 +73,20 @@ def test_a_small_encoder_has_the_stated_shape_and_the_teachers_labels(teacher):
 
 
 def test_the_spec_chooses_the_architecture(teacher):
-    assert len(build(teacher, Distill(cut_layers=(1,)), 1).model.bert.encoder.layer) == 1
+    assert (
+        len(build(Basis(labels=teacher.labels, teacher=teacher), Distill(cut_layers=(1,)), 1).model.bert.encoder.layer)
+        == 1
+    )
     small = Distill.model_validate({"encoder": {"layers": 1, "width": 8, "heads": 2}})
-    assert build(teacher, small, 1).model.config.hidden_size == 8
+    assert build(Basis(labels=teacher.labels, teacher=teacher), small, 1).model.config.hidden_size == 8
 
 
 def test_embeddings_are_kept_as_the_teachers_where_the_spec_says_so(teacher, training):
     original = teacher.model.get_input_embeddings().weight.detach()
     for trained in (True, False):
-        student = build(teacher, Distill(cut_layers=(0,), train_embeddings=trained), 1)
+        student = build(
+            Basis(labels=teacher.labels, teacher=teacher), Distill(cut_layers=(0,), train_embeddings=trained), 1
+        )
         distil(student, training, OBJECTIVE, schedule(epochs=1), lambda _: None)
         assert torch.equal(student.model.get_input_embeddings().weight, original) is not trained
 

@@ -71,6 +71,23 @@ def test_two_passes_of_16_rows_are_one_step_of_32():
     assert not torch.allclose(trained(Square(), batch_rows=16)[0], whole, rtol=1e-5, atol=1e-6)
 
 
+def test_training_ends_after_the_most_steps_within_an_epoch(tmp_path):
+    """Four of six steps, the rate falling to 0 at the fourth; what was finished is found finished."""
+    whole, six = trained(Square())
+    cut, four = trained(Square(), most_steps=4)
+    assert (six.steps, four.steps, four.epochs) == (6, 4, 2)
+    assert not torch.equal(cut, whole)
+    assert trained(Square(), most_steps=6)[1].steps == trained(Square(), most_steps=100)[1].steps == 6
+    found = []
+    for _ in range(2):
+        student = classifier()
+        result = train(student, TEXTS, Square(), schedule(most_steps=4), lambda _: None, checkpoints=tmp_path)
+        found.append(student.model.head.weight.detach().clone())
+    assert result.resumed_at == 4
+    for each in found:
+        torch.testing.assert_close(each, cut, rtol=0, atol=0)
+
+
 def test_a_projector_of_the_loss_is_trained_and_its_gradient_is_clipped():
     class Projected(Square):
         modules = nn.ModuleDict({"projector": nn.Linear(3, 3)})

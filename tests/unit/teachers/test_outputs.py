@@ -14,11 +14,22 @@ class Teacher:
     def __init__(self, fail_after=None):
         self.asked, self.fail_after = [], fail_after
 
-    def __call__(self, texts):
-        if self.fail_after is not None and len(self.asked) >= self.fail_after:
-            raise RuntimeError("killed")
-        self.asked += texts
-        return np.array([[len(text), 1.0] for text in texts], dtype=np.float32)
+    def __call__(self, batches, answer):
+        for at in self.order(len(batches)):
+            if self.fail_after is not None and len(self.asked) >= self.fail_after:
+                raise RuntimeError("killed")
+            self.asked += batches[at]
+            answer(at, np.array([[len(text), 1.0] for text in batches[at]], dtype=np.float32))
+
+    def order(self, batches):
+        return range(batches)
+
+
+class Cluster(Teacher):
+    """Answers its batches in another order than they were asked in."""
+
+    def order(self, batches):
+        return reversed(range(batches))
 
 
 def silent(done, total):
@@ -34,6 +45,12 @@ def test_answers_come_in_the_order_of_the_texts_whatever_the_order_they_were_ask
     texts = ["ccc", "a", "bb", "a"]
     answers = ask(tmp_path / "outputs.sqlite", Teacher(), texts)
     assert answers[:, 0].tolist() == [3, 1, 2, 1]
+
+
+def test_answers_keep_their_texts_where_the_batches_come_back_in_another_order(tmp_path):
+    texts = ["x" * (number % 700 + 1) for number in range(1500)]
+    answers = ask(tmp_path / "outputs.sqlite", Cluster(), texts)
+    assert answers[:, 0].tolist() == [len(text) for text in texts]
 
 
 def test_a_text_that_stands_there_twice_is_asked_once(tmp_path):
