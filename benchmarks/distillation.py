@@ -6,7 +6,8 @@
 
 On the texts of examples/channel_sentiment. The student is a named size from scratch that starts with the teacher's
 projected embeddings. The control is the same student, start and number of steps on the true labels, which about half of
-the training rows have; the kinds learn from all rows, since the teacher has answered them all. A gain is the mean over
+the training rows have; the kinds learn from all rows, since the teacher has answered them all. One more learns from
+the labelled rows alone, to tell the teacher's answers from the rows that nobody else labelled. A gain is the mean over
 seeds of the difference in held-out accuracy; its interval counts both the chance of the training and that of the
 held-out rows. The teacher and TF-IDF + logistic regression on the same labels stand beside. The last claim is training
 rows per second on hard labels, in turns with Hugging Face's Trainer as it comes. Writes

@@ -14,23 +14,12 @@ from typing import Any
 import altair as alt
 from markupsafe import Markup
 
+from reports.drawing import BEYOND, INK, MUTED, OF_STATE, PAPER, painted, quiet_axis
 from reports.plot_layout import WHOLE_ROW, Layout
 from reports.plot_rows import LEFT, RIGHT, PlotRow
 
 BAR = 1.0
 
-PAINTS = {
-    "#000001": "var(--ink)",
-    "#000002": "var(--muted)",
-    "#000003": "var(--line)",
-    "#000004": "var(--beyond)",
-    "#000005": "var(--paper)",
-    "#000006": "var(--passed)",
-    "#000007": "var(--failed)",
-    "#000008": "var(--open)",
-}
-INK, MUTED, LINE, BEYOND, PAPER = list(PAINTS)[:5]
-OF_STATE = {"passed": "#000006", "failed": "#000007", "open": "#000008", "noted": INK}
 SHAPES = {"passed": "circle", "failed": "square", "open": "diamond", "noted": "circle"}
 HOLLOW = ("open", "noted")
 
@@ -123,18 +112,10 @@ def _chart(values: list[dict[str, Any]]) -> alt.Chart:
 
 
 def _x(field: str) -> alt.X:
-    axis = alt.Axis(
+    axis = quiet_axis(
+        "share of the margin used: harm ÷ what is allowed",
         values=[-1, 0, 1, 2, 3],
         labelExpr="replace(format(datum.value, 'd'), '-', '−')",
-        labelFontSize=11,
-        labelColor=MUTED,
-        title="share of the margin used: harm ÷ what is allowed",
-        titleFontSize=12,
-        titleFontWeight="normal",
-        titleColor=MUTED,
-        domainColor=LINE,
-        tickColor=LINE,
-        grid=False,
     )
     return alt.X(field, type="quantitative", scale=alt.Scale(domain=[LEFT, RIGHT], nice=False), axis=axis)
 
@@ -142,13 +123,6 @@ def _x(field: str) -> alt.X:
 def _y(rows: int) -> alt.Y:
     scale = alt.Scale(domain=[-0.5, rows - 0.5], reverse=True, nice=False, zero=False)
     return alt.Y("row", type="quantitative", scale=scale, axis=None)
-
-
-def painted(svg: str) -> str:
-    """The drawing with style-sheet variables in the place of the stand-in colours."""
-    for color, variable in PAINTS.items():
-        svg = svg.replace(f'"{color}"', f'"{variable}"')
-    return svg
 
 
 def _accessible(svg: str, rows: Sequence[PlotRow], name: str) -> Markup:

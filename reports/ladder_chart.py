@@ -16,7 +16,7 @@ from evalkit.decision.pareto import Front
 from evalkit.record.ladder_record import Figures, LadderRecord
 from evalkit.stats.interval import Estimate, Interval
 from reports import numbers
-from reports.chart import INK, LINE, MUTED, OF_STATE, PAPER, painted
+from reports.drawing import INK, MUTED, OF_STATE, PAPER, painted, quiet_axis
 from reports.states import VERDICTS
 from reports.words import one_line, shortened
 
@@ -160,30 +160,15 @@ def _row(mark: Mark) -> dict[str, Any]:
     }
 
 
-def _axis(title: str, **more: Any) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        titleFontSize=12,
-        titleFontWeight="normal",
-        titleColor=MUTED,
-        labelFontSize=11,
-        labelColor=MUTED,
-        domainColor=LINE,
-        tickColor=LINE,
-        grid=False,
-        **more,
-    )
-
-
 def _x(title: str, marks: Sequence[Mark], field: str = "x") -> alt.X:
     scale = alt.Scale(type="log", domain=list(_span(marks)), nice=False)
-    axis = _axis(title, format="~s", tickCount=4, labelOverlap=True)
+    axis = quiet_axis(title, format="~s", tickCount=4, labelOverlap=True)
     return alt.X(field, type="quantitative", scale=scale, axis=axis)
 
 
 def _y(marks: Sequence[Mark], field: str = "low") -> alt.Y:
     scale = alt.Scale(domain=list(_heights(marks)), nice=False, zero=False)
-    return alt.Y(field, type="quantitative", scale=scale, axis=_axis("accuracy, %", tickCount=5))
+    return alt.Y(field, type="quantitative", scale=scale, axis=quiet_axis("accuracy, %", tickCount=5))
 
 
 def _span(marks: Sequence[Mark]) -> tuple[float, float]:

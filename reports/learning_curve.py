@@ -13,8 +13,8 @@ from markupsafe import Markup
 
 from evalkit.record.curve_record import CurveRecord
 from evalkit.stats.learning_curve import Answer, RowsNeeded
-from reports.chart import BEYOND, INK, LINE, MUTED, OF_STATE, PAPER, painted
 from reports.curve_words import answer_text, caveats, size_lines
+from reports.drawing import BEYOND, INK, MUTED, OF_STATE, PAPER, painted, quiet_axis
 from reports.html import TEMPLATES
 from reports.numbers import count, moment, points
 
@@ -174,7 +174,7 @@ def _chart(values: list[dict[str, Any]]) -> alt.Chart:
 def _x(record: CurveRecord) -> alt.X:
     first, last = record.reading.points[0].rows, _end(record)
     ticks = [digit * 10**power for power in range(12) for digit in (1, 2, 5)]
-    axis = _axis("training rows", values=[each for each in ticks if first <= each <= last], format=",d")
+    axis = quiet_axis("training rows", values=[each for each in ticks if first <= each <= last], format=",d")
     scale = alt.Scale(type="log", domain=[first * 0.9, last * 1.05], nice=False)
     return alt.X("rows", type="quantitative", scale=scale, axis=axis)
 
@@ -185,23 +185,8 @@ def _y(record: CurveRecord, field: str) -> alt.Y:
     high = max(*(each.gap.upper for each in reading.points), *(each.upper for each in reading.band), record.bar, 0.0)
     room = 0.05 * (high - low)
     scale = alt.Scale(domain=[100 * (low - room), 100 * (high + room)], nice=False, zero=False)
-    axis = _axis("student − teacher accuracy, points", labelExpr="replace(format(datum.value, '~g'), '-', '−')")
+    axis = quiet_axis("student − teacher accuracy, points", labelExpr="replace(format(datum.value, '~g'), '-', '−')")
     return alt.Y(field, type="quantitative", scale=scale, axis=axis)
-
-
-def _axis(title: str, **how: Any) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        titleFontSize=12,
-        titleFontWeight="normal",
-        titleColor=MUTED,
-        labelFontSize=11,
-        labelColor=MUTED,
-        domainColor=LINE,
-        tickColor=LINE,
-        grid=False,
-        **how,
-    )
 
 
 def _accessible(svg: str, record: CurveRecord) -> str:

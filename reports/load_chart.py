@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from evalkit.record.run_record import LoadReport
 from reports import numbers
-from reports.chart import BEYOND, INK, LINE, MUTED, OF_STATE, painted
+from reports.drawing import BEYOND, INK, MUTED, OF_STATE, painted, quiet_axis
 
 WIDTH, HEIGHT = 400, 130
 PADDING = {"left": 64, "right": 36, "top": 16, "bottom": 40}
@@ -95,29 +95,19 @@ def _chart(values: list[dict[str, Any]]) -> alt.Chart:
     return alt.Chart(alt.InlineData(values=values))
 
 
-def _axis(title: str) -> alt.Axis:
-    return alt.Axis(
-        title=title,
-        titleFontSize=11,
-        titleFontWeight="normal",
-        titleColor=MUTED,
-        labelFontSize=11,
-        labelColor=MUTED,
-        domainColor=LINE,
-        tickColor=LINE,
-        grid=False,
-        tickCount=4,
-    )
-
-
 def _x() -> alt.X:
-    return alt.X("at", type="quantitative", scale=alt.Scale(zero=True, nice=False), axis=_axis("seconds of the run"))
+    return alt.X(
+        "at",
+        type="quantitative",
+        scale=alt.Scale(zero=True, nice=False),
+        axis=quiet_axis("seconds of the run", size=11, tickCount=4),
+    )
 
 
 def _y(points: list[dict[str, Any]]) -> alt.Y:
     values = [each["ms"] for each in points]
     scale = alt.Scale(type="log") if max(values) > LOG_FROM * min(values) else alt.Scale(zero=True)
-    return alt.Y("ms", type="quantitative", scale=scale, axis=_axis("latency, ms"))
+    return alt.Y("ms", type="quantitative", scale=scale, axis=quiet_axis("latency, ms", size=11, tickCount=4))
 
 
 def _accessible(svg: str, load: LoadReport, points: list[dict[str, Any]]) -> Markup:

@@ -44,6 +44,8 @@ KINDS: dict[str, list[dict[str, Any]]] = {
     "answers": [{"objective": "answers"}],
 }
 CONTROL = "hard labels"
+ALONE = "response, on the labelled rows alone"
+"""What of the gain is the teacher's answers to the same rows, and not the rows that only it has labelled."""
 MAX_LENGTH, BATCH_ROWS, LEVEL, SPEED_ROWS = 64, 32, 0.95, 3000
 
 
@@ -132,29 +134,34 @@ def schedule_of(options: argparse.Namespace, seed: int) -> Schedule:
     )
 
 
-def only_labelled(material: Material, epochs: int) -> tuple[Lesson, int]:
-    """The rows with a true label, and the epochs on them that make as many steps as ``epochs`` on all rows."""
+def only_labelled(material: Material) -> Lesson:
+    """The rows with a true label."""
     lesson, rows = material.lesson, material.labelled
-    batches = [math.ceil(count / BATCH_ROWS) for count in (len(lesson.texts), len(rows))]
     texts = [lesson.texts[row] for row in rows]
-    part = Lesson(texts=texts, probabilities=lesson.probabilities[rows], labels=lesson.labels[rows])
-    return part, max(1, round(epochs * batches[0] / batches[1]))
+    return Lesson(texts=texts, probabilities=lesson.probabilities[rows], labels=lesson.labels[rows])
+
+
+def with_as_many_steps(schedule: Schedule, rows: int, fewer: int) -> Schedule:
+    """The schedule on ``fewer`` rows that takes as many steps as this one on ``rows``: more epochs, the last cut."""
+    steps = schedule.steps(rows)
+    return replace(schedule, epochs=math.ceil(steps / replace(schedule, epochs=1).steps(fewer)), most_steps=steps)
 
 
 def trained(material: Material, options: argparse.Namespace) -> dict[str, NDArray[np.bool_]]:
     """Whether each held-out row is answered rightly, for every kind and the control: [seeds, rows]."""
-    right: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in (CONTROL, *KINDS)}
-    labelled, epochs = only_labelled(material, options.epochs)
+    right: dict[str, list[NDArray[np.bool_]]] = {name: [] for name in (CONTROL, *KINDS, ALONE)}
+    labelled, stated = only_labelled(material), {**KINDS, CONTROL: [{"objective": "hard"}], ALONE: KINDS["response"]}
     for seed in range(1, options.seeds + 1):
         for name, answers in right.items():
             student, schedule = student_of(material, options, seed), schedule_of(options, seed)
-            control = name == CONTROL
-            if control:
-                schedule = replace(schedule, epochs=epochs)
-            objectives = _objectives([{"objective": "hard"}] if control else KINDS[name])
+            lesson = material.lesson
+            if name in (CONTROL, ALONE):
+                schedule = with_as_many_steps(schedule, len(lesson.texts), len(labelled.texts))
+                lesson = labelled
+            objectives = _objectives(stated[name])
             beside = material.teacher if any(isinstance(each, Inside) for each in objectives) else None
             started = time.perf_counter()
-            distil(student, labelled if control else material.lesson, objectives, schedule, lambda _: None, beside)
+            distil(student, lesson, objectives, schedule, lambda _: None, beside)
             seconds = time.perf_counter() - started
             answers.append(torch_logits(student, material.held_out, MAX_LENGTH).argmax(1) == material.truth)
             print(f"seed {seed}, {name}: {answers[-1].mean():.4f} in {seconds:.0f} s", flush=True)
@@ -170,7 +177,7 @@ def claims_of(
 ) -> list[dict[str, Any]]:
     """The figures beside, the gain of each kind, and whether one is surely above zero at half the size."""
     teacher = torch_logits(material.teacher, material.held_out, MAX_LENGTH).argmax(1) == material.truth
-    labelled, _ = only_labelled(material, 1)
+    labelled = only_labelled(material)
     tfidf = tfidf_answers(labelled.texts, labelled.labels, material.held_out).answers == material.truth
     share = parameters(student_of(material, options, 1).model) / parameters(material.teacher.model)
     gains = {name: _gain(name, right, LEVEL) for name in KINDS}
@@ -184,6 +191,7 @@ def claims_of(
         ),
         *(claim(f"accuracy, {name}", _means(each), "share") for name, each in right.items()),
         *(gain_claim(name, gains[name], right) for name in KINDS),
+        gain_claim(ALONE, _gain(ALONE, right, LEVEL), right),
         claim(
             f"the surest gain of {len(KINDS)}, lower end, all intervals holding at once ({best})",
             100 * together[best].lower,
@@ -216,7 +224,7 @@ def _means(right: NDArray[np.bool_]) -> list[float]:
 
 def speed(material: Material, options: argparse.Namespace) -> dict[str, Any]:
     """Rows per second on hard labels against Trainer: the same student, rows, batch and length, in turns."""
-    labelled, _ = only_labelled(material, 1)
+    labelled = only_labelled(material)
     rows = min(SPEED_ROWS, len(labelled.texts))
     part = Lesson(
         texts=labelled.texts[:rows], probabilities=labelled.probabilities[:rows], labels=labelled.labels[:rows]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.distillation_bench.main import CONTROL, KINDS, gain_claim, only_labelled
+from benchmarks.distillation_bench.main import CONTROL, KINDS, gain_claim, with_as_many_steps
 from evalkit.spec.distill import Distill
 from evalkit.stats.distillation_gain import gain
-from evalkit.students.lesson import Lesson
+from evalkit.students.schedule import Schedule
 
 LEVEL = 0.95
 
@@ -30,12 +30,9 @@ def test_a_gain_is_claimed_with_its_interval_and_only_where_that_is_above_zero(s
 
 
 def test_the_control_takes_as_many_steps_on_its_fewer_rows():
-    class Some:
-        lesson = Lesson(texts=["a"] * 640, probabilities=np.full((640, 2), 0.5), labels=np.array([0, -1] * 320))
-        labelled = np.arange(0, 640, 2)
-
-    part, epochs = only_labelled(Some(), 3)
-    assert (len(part.texts), set(part.labels), epochs) == (320, {0}, 6)
+    schedule = Schedule(epochs=3, learning_rate=1e-3, batch_rows=32, max_length=64, seed=1)
+    longer = with_as_many_steps(schedule, 640, 300)
+    assert (longer.steps(300), schedule.steps(640), longer.epochs) == (60, 60, 6)
 
 
 def test_every_kind_is_a_valid_list_of_objectives():
