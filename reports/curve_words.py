@@ -176,7 +176,9 @@ def _teacher(record: CurveRecord) -> Iterator[str]:
             f"{percent(elsewhere.accuracy.point)} ({percent(elsewhere.accuracy.lower)} to "
             f"{percent(elsewhere.accuracy.upper)}) of the held-out rows (run {elsewhere.run})"
         )
-        if elsewhere.taken:
+        if elsewhere.known and not elsewhere.taken:
+            yield f"The teacher is right on {both}: it has learnt the measured rows, and hands that on to its student."
+        elif elsewhere.taken:
             yield (
                 f"The teacher is right on {both}: it has learnt the measured rows. The gaps are therefore against its "
                 "accuracy on the held-out rows, which that run has, and not paired by row."
@@ -184,8 +186,14 @@ def _teacher(record: CurveRecord) -> Iterator[str]:
         else:
             yield f"The teacher is right on {both}: it is not shown to know the measured rows better."
     elif record.measured_on.source == "data.train":
-        yield (
-            f"The teacher is right on {percent(here.point)} of them. If it has learnt data.train, that is too good, "
-            "and the gaps are too wide: run `evalkit check` first (its accuracy on the held-out rows is then taken), "
-            "or give labelled rows that it has not seen by --measure-on."
-        )
+        said = f"The teacher is right on {percent(here.point)} of them. If it has learnt data.train, that is too good"
+        if record.starts_from_teacher:
+            yield (
+                f"{said}, and so is the student that starts from its weights: the gaps are then of no use. Give "
+                "labelled rows that the teacher has not seen by --measure-on; after `evalkit check` this is found out."
+            )
+        else:
+            yield (
+                f"{said}, and the gaps are too wide: run `evalkit check` first (its accuracy on the held-out rows is "
+                "then taken), or give labelled rows that it has not seen by --measure-on."
+            )

@@ -28,11 +28,13 @@ class MeasuredOn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TeacherElsewhere:
-    """The teacher's accuracy on the held-out set, as an earlier ``run`` has it. ``taken`` says that the gaps are
-    against it: the teacher is shown to be better on the measured rows, which it then has learnt."""
+    """The teacher's accuracy on the held-out set, as an earlier ``run`` has it. ``known`` says that the teacher is
+    shown to be better on the measured rows, which it then has learnt; ``taken`` that the gaps are against the accuracy
+    here for that reason."""
 
     run: str
     accuracy: Interval
+    known: bool
     taken: bool
 
 
@@ -56,6 +58,7 @@ class CurveRecord:
     rows_at_hand: int
     unlabelled: int
     trained_for: str
+    starts_from_teacher: bool
     measured_on: MeasuredOn
     teacher_elsewhere: TeacherElsewhere | None
     reading: CurveReading

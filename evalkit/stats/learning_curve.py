@@ -8,7 +8,7 @@ comes down to the bar. At three trainings a size or more, the draws also vary by
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -144,6 +144,12 @@ def read_curve(
         if shown_from is None or isinstance(needed, NotEstimable)
         else _rows_needed(fitted, drawn, shown_from, level, used),
     )
+
+
+def withdrawn(reading: CurveReading, reason: str) -> CurveReading:
+    """The same points without an answer, for a reason that they do not show themselves."""
+    unknown = NotEstimable(reason=reason, n=reading.per_doubling.n)
+    return replace(reading, answer=Answer.UNKNOWN, needed=unknown, needed_to_show=None)
 
 
 def _from_first(learnt: NDArray[np.bool_]) -> NDArray[np.bool_]:

@@ -23,7 +23,7 @@ from evalkit.spec.distill import Distill
 from evalkit.spec.loading import LoadedSpec
 from evalkit.stats.curve_points import Reference, curve_points
 from evalkit.stats.interval import Interval
-from evalkit.stats.learning_curve import FEWEST_SIZES, read_curve
+from evalkit.stats.learning_curve import FEWEST_SIZES, read_curve, withdrawn
 from evalkit.stats.sample_size import power_not_worse
 from evalkit.workflow.earlier_runs import earlier_teacher_accuracy
 from evalkit.workflow.gate import Gate, Reporter
@@ -38,6 +38,10 @@ from evalkit.workflow.trainings import Wanted, trained_all
 VERSION = 1
 MOST_SEEDS = 100
 POWER = 0.8
+INHERITED = (
+    "the teacher has learnt the measured rows and the student starts from its weights, so that neither is measured on "
+    "rows that are new to it; give labelled rows that the teacher has not seen by --measure-on"
+)
 BISECTIONS = 12
 """To a thousandth of a point."""
 
@@ -174,7 +178,9 @@ def _teacher_elsewhere(
         return None
     run, accuracy = found
     here = _accuracy(ground, gate.level)
-    return TeacherElsewhere(run=run, accuracy=accuracy, taken=here.lower > accuracy.upper)
+    known = here.lower > accuracy.upper
+    taken = known and not _starts_from_teacher(_distill(gate.loaded))
+    return TeacherElsewhere(run=run, accuracy=accuracy, known=known, taken=taken)
 
 
 def _accuracy(ground: Ground, level: float) -> Interval:
@@ -203,6 +209,17 @@ def _record(
     pool = ground.pool.rows
     distill = _distill(gate.loaded)
     shown_from = _shown_from(bar, _discordance(ground, right), held_out_rows, gate.confidence)
+    reading = read_curve(
+        points,
+        bar,
+        accuracy,
+        gate.level,
+        np.random.default_rng(gate.spec.seed),
+        _learnt(ground, rows, right, gate.level),
+        shown_from,
+    )
+    if elsewhere is not None and elsewhere.known and not elsewhere.taken:
+        reading = withdrawn(reading, INHERITED)
     return CurveRecord(
         schema_version=SCHEMA_VERSION,
         task=gate.spec.task.name,
@@ -225,16 +242,14 @@ def _record(
             teacher=here,
         ),
         teacher_elsewhere=elsewhere,
-        reading=read_curve(
-            points,
-            bar,
-            accuracy,
-            gate.level,
-            np.random.default_rng(gate.spec.seed),
-            _learnt(ground, rows, right, gate.level),
-            shown_from,
-        ),
+        starts_from_teacher=_starts_from_teacher(distill),
+        reading=reading,
     )
+
+
+def _starts_from_teacher(distill: Distill) -> bool:
+    """Whether weights of the teacher's, and what they hold of its training rows, are in the student from the start."""
+    return distill.cut_layers is not None or (distill.encoder is not None and distill.encoder.embeddings == "pca")
 
 
 def _learnt(ground: Ground, rows: IntArray, right: BoolArray, level: float) -> BoolArray:

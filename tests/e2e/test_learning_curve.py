@@ -98,6 +98,13 @@ def test_a_teacher_that_knows_the_measured_rows_is_taken_as_an_earlier_run_has_i
     for one, other in zip(own["reading"]["points"], against["reading"]["points"], strict=True):
         assert other["gap"]["point"] == pytest.approx(one["gap"]["point"] + taught - 0.8)
 
+    cut = {"cut_layers": [0], "epochs": 1, "batch_rows": 16, "max_length": 32}
+    spec = with_spec(project, "cut.yaml", student={"distill": cut})
+    handed_on = in_process("learning-curve", spec, *SHARES, "--json", "--run", project / "runs" / "cut")
+    reading = json.loads(handed_on.stdout)["reading"]
+    assert reading["answer"] == "unknown"
+    assert "the student starts from its weights" in reading["needed"]["reason"]
+
 
 def test_a_table_of_its_own_leaves_every_training_row_to_train_on(project, in_process):
     texts_and_labels(150, seed=3).to_parquet(project / "others.parquet")

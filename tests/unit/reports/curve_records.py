@@ -38,6 +38,7 @@ def curve_record(
         rows_at_hand=10_000,
         unlabelled=4_000,
         trained_for="2 epochs",
+        starts_from_teacher=False,
         measured_on=MeasuredOn(
             source="data.train", rows=4000, units=4000, clustered_by=None, teacher=between(0.84, 0.86)
         ),
@@ -46,8 +47,9 @@ def curve_record(
     )
 
 
-def with_teacher(record: CurveRecord, lower: float, upper: float, *, taken: bool) -> CurveRecord:
+def with_teacher(record: CurveRecord, lower: float, upper: float, *, known: bool, taken: bool = False) -> CurveRecord:
     """The same beside an earlier run that has the teacher's accuracy."""
     return replace(
-        record, teacher_elsewhere=TeacherElsewhere(run="reviews-1", accuracy=between(lower, upper), taken=taken)
+        record,
+        teacher_elsewhere=TeacherElsewhere(run="reviews-1", accuracy=between(lower, upper), known=known, taken=taken),
     )
