@@ -2,8 +2,6 @@
 PYTHON ?= python3
 BIN := .venv/bin
 DEMO := examples/channel_sentiment
-# tests that measure time on a machine of their own: after the others, one at a time
-APART := tests/integration tests/e2e
 
 .PHONY: demo demo-other test test-long check gpu-check docs protos clean .verdict
 
@@ -34,8 +32,8 @@ demo-other: .venv/.installed ## the second spec beside the first: another studen
 	$(BIN)/evalkit check $(DEMO)/gate_tiny.yaml || $(MAKE) --no-print-directory .verdict CODE=$$?
 
 test: .venv/.installed-dev ## run the tests, without the longest (see test-long)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long" -n auto --maxprocesses=8 $(APART:%=--ignore=%)
-	$(BIN)/python -m pytest -m "not long" $(APART)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long and not alone" -n auto --maxprocesses=8
+	$(BIN)/python -m pytest -m "alone and not long"
 
 test-long: .venv/.installed-dev ## the longest simulations of error rates, and the server's benchmark in short: two and a half minutes
 	$(BIN)/python -m pytest -m long

@@ -20,8 +20,8 @@ from evalkit.spec.subpopulations import DERIVED
 
 DOCS = Path(__file__).resolve().parent
 COMMANDS = (
-    "", "init", "plan", "selfcheck", "label", "distill", "ladder", "learning-curve", "check", "report", "override",
-    "policy", "metrics", "serve", "load", "capacity", "export-server", "variants",
+    "", "init", "plan", "selfcheck", "check", "report", "override", "label", "distill", "ladder", "learning-curve",
+    "variants", "serve", "export-server", "load", "capacity", "policy", "metrics",
 )  # fmt: skip
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from evalkit.decision.check import Check, CheckOutcome
 from evalkit.decision.identity import AGREEMENT
 from evalkit.decision.requirement import UNSPENT_ERROR, Requirement
+from evalkit.decision.wording import REMEDY_IF_RIGHT
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import GAP
 from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
@@ -153,7 +155,10 @@ def _shortness(check: Check) -> Sequence[str]:
 
 def is_beyond_alone(check: Check) -> bool:
     """Whether the whole interval lies beyond the bar although the claim is not shown broken."""
-    return check.outcome is CheckOutcome.OPEN and check.use_of_margin is not None and check.use_of_margin.lower > 1
+    name = check.requirement.measurement
+    if check.outcome is not CheckOutcome.OPEN or name != as_counted(name):
+        return False
+    return check.use_of_margin is not None and check.use_of_margin.lower > 1
 
 
 def is_void(value: Estimate | None) -> bool:
@@ -165,7 +170,9 @@ def what_would_settle(check: Check) -> str:
     """How much more evidence an open claim needs, or what else would settle it."""
     if check.requirement.measurement in REMEDIES:
         return REMEDIES[check.requirement.measurement]
-    value = value_of(check)
+    value, name = value_of(check), check.requirement.measurement
+    if name != as_counted(name) and check.further_needed is None:
+        return sentence(REMEDY_IF_RIGHT)
     if check.unusable is not None:
         return _when_unusable(check)
     if check.further_needed is not None:

@@ -44,6 +44,7 @@ def render_curve_html(record: CurveRecord) -> str:
         word=WORDS[record.reading.answer],
         answer=answer_text(record),
         drawing=Markup(painted(_drawn(record))),
+        fitted=bool(record.reading.band),
         sizes=size_lines(record),
         caveats=list(caveats(record)),
         made=f"{moment(record.made_at)}, spec {record.spec_digest[:12]}, seeds {', '.join(map(str, record.seeds))}",
@@ -85,8 +86,10 @@ def _drawn(record: CurveRecord) -> str:
 
 
 def _ground(record: CurveRecord) -> list[alt.Chart]:
-    """What is extrapolated is shaded."""
+    """What is extrapolated is shaded; nothing is where no curve could be fitted."""
     largest, end = record.reading.points[-1].rows, _end(record)
+    if end <= largest:
+        return []
     shade = _chart([{"rows": largest, "to": end}]).mark_rect(color=BEYOND)
     word = _chart([{"rows": largest}]).mark_text(color=MUTED, fontSize=11, align="left", dx=6, baseline="bottom")
     return [

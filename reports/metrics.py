@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.decision.requirement import METRIC_GAP, Direction
 from evalkit.quality.metrics.catalogue import described
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import GAP
 from evalkit.record.run_record import RunRecord
 from evalkit.stats.interval import Estimate, Interval
@@ -34,7 +35,7 @@ class MetricView:
 def metric_views(record: RunRecord) -> tuple[MetricView, ...]:
     """Every metric that was measured over all rows, in the order of measurement."""
     named = {each.name: each for each in record.measurements if each.subpopulation == ALL_ROWS}
-    gaps = [name for name in named if name.startswith(METRIC_GAP) and name != GAP]
+    gaps = [name for name in named if name.startswith(METRIC_GAP) and as_counted(name) != GAP]
     less = _less_is_better(record)
     return tuple(_view(name, named, LESS if name in less else MORE) for name in gaps)
 

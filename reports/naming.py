@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from evalkit.cost.per_request import REDUCTION
 from evalkit.decision.identity import AGREEMENT, DIVERGENCE
@@ -20,6 +20,8 @@ from evalkit.decision.requirement import (
     Direction,
     Requirement,
 )
+from evalkit.decision.wording import IF_RIGHT
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.quality.reweighted import WEIGHTED
 from evalkit.record.run_record import RunRecord
@@ -93,6 +95,9 @@ def quantity(name: str, unit: str = "") -> Quantity:
     >>> quantity("student_p99_ms").label, quantity("student_minus_teacher_macro_f1", "mean F1").unit
     ('Student latency, p99', 'mean F1')
     """
+    if name != as_counted(name):
+        known = quantity(as_counted(name), unit)
+        return replace(known, label=f"{known.label}, {IF_RIGHT}", short=known.short and f"{known.short}, {IF_RIGHT}")
     if name in KNOWN:
         return KNOWN[name]
     if not name.startswith(METRIC_GAP):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from evalkit.decision.check import Check, CheckOutcome, UseOfMargin
 from evalkit.decision.requirement import METRIC_GAP, Requirement
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import GAP
 from evalkit.stats.measurement import ALL_ROWS
 from reports.claims import estimate_text_of, reason_without_share, worst_first
@@ -95,7 +96,7 @@ def _numbers(check: Check) -> str:
 
 
 def _is_metric(claim: Requirement) -> bool:
-    return claim.measurement.startswith(METRIC_GAP) and claim.measurement != GAP
+    return claim.measurement.startswith(METRIC_GAP) and as_counted(claim.measurement) != GAP
 
 
 def _clip(value: float) -> float:

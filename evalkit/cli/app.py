@@ -44,7 +44,6 @@ class ReportFormat(StrEnum):
     JSON = "json"
 
 
-@app.command()
 def init(
     data: Annotated[Path, typer.Argument(help="A table of held-out rows: CSV, Parquet or JSONL.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write.")] = Path("gate.yaml"),
@@ -62,7 +61,6 @@ def init(
         print(f"{output} is written; fill in teacher, student and cost, then run: evalkit check {output}")
 
 
-@app.command()
 def check(
     spec: Annotated[Path, typer.Argument(help="The question: gate.yaml.")],
     run: Annotated[Path | None, typer.Option("--run", help="The run folder; runs/TASK-DIGEST by default.")] = None,
@@ -100,7 +98,6 @@ def check(
         raise typer.Exit(record.verdict.exit_code)
 
 
-@app.command()
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     form: Annotated[ReportFormat, typer.Option("--format", help="html is written into the run folder.")] = (
@@ -128,7 +125,6 @@ def report(
             print(folder.report_html)
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def serve(context: typer.Context) -> None:
     """Serve a model folder: evalkit serve MODEL_FOLDER [OPTIONS]. SIGTERM lets accepted requests finish.
 
@@ -143,22 +139,29 @@ def serve(context: typer.Context) -> None:
         raise typer.Exit(serving_main(context.args, context.command_path))
 
 
-for command in (
+PASSED_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+"""serve has its own options and help."""
+
+for command in (  # in the order of --help: ask, judge, train, serve, measure, look up
+    init,
     plan,
     selfcheck,
+    check,
+    report,
+    override,
     label,
     distill,
     ladder,
     learning_curve,
-    override,
-    policy,
-    metrics,
+    variants,
+    serve,
     export_server,
     load,
     capacity,
-    variants,
+    policy,
+    metrics,
 ):
-    app.command()(command)
+    app.command(context_settings=PASSED_ON if command is serve else None)(command)
 
 
 def main() -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from evalkit.record.ladder_record import LadderRecord
     from reports.diagnosis import FindingView
 
+KEPT_WHOLE = ("verdict", "parameters")
+"""Headings and words that a narrow terminal would otherwise break in the middle."""
+
 
 def ladder(
     spec: Annotated[Path, typer.Argument(help="The question: gate.yaml, with student.distill.")],
@@ -91,7 +94,7 @@ def _print(record: LadderRecord) -> None:
     quality, serving = (Table(show_edge=False, pad_edge=False) for _ in range(2))
     for table, headings in ((quality, QUALITY), (serving, SERVING)):
         for heading in headings:
-            table.add_column(heading, overflow="fold")
+            table.add_column(heading, overflow="fold", no_wrap=heading in KEPT_WHOLE)
     for rung in view.rungs:
         state = "" if rung.state is None else rung.state.text
         quality.add_row(*(Text(cell) for cell in (state, rung.name, *rung.quality)))

@@ -73,4 +73,5 @@ def _of_how_many(report: ControlsReport, lines: Sequence[ControlLine]) -> str:
     if not report.taught or report.seeds >= ENOUGH_SEEDS or not any(line.name in TRAINED for line in lines):
         return ""
     trainings = "one training" if report.seeds == 1 else f"{report.seeds} trainings"
-    return f" ({trainings} each, and other seeds may differ: set controls.seeds to {ENOUGH_SEEDS} or more)"
+    more = f"give controls: {{against: […], seeds: {ENOUGH_SEEDS}}} or more"
+    return f" ({trainings} each, and other seeds may differ: {more})"

@@ -9,6 +9,7 @@ from evalkit.cost.per_request import REDUCTION
 from evalkit.decision.check import Check, CheckOutcome
 from evalkit.decision.evidence import claim_of
 from evalkit.decision.requirement import TEACHER_ACCURACY, Direction, Requirement
+from evalkit.quality.outside import as_counted
 from evalkit.stats.interval import Estimate
 from evalkit.stats.measurement import ALL_ROWS, Measurement
 
@@ -51,5 +52,6 @@ def can_stand_in(offer: CascadeOffer, decisive: Sequence[Check], confidence: flo
 
 
 def _is_measured_quality_of_the_student(check: Check) -> bool:
-    is_about_student = check.is_quality and check.requirement.measurement != TEACHER_ACCURACY
+    name = check.requirement.measurement
+    is_about_student = check.is_quality and name != TEACHER_ACCURACY and name == as_counted(name)
     return is_about_student and check.use_of_margin is not None and check.unusable is None

@@ -9,6 +9,7 @@ from evalkit.decision.check import CheckOutcome, decides, outcomes_of
 from evalkit.decision.evidence import claims_of
 from evalkit.decision.family import p_broken
 from evalkit.decision.identity import indistinct
+from evalkit.decision.if_right import checks_if_right
 from evalkit.decision.requirement import Requirement
 from evalkit.stats.measurement import Measurement
 
@@ -26,8 +27,12 @@ def outcome_of(requirements: Sequence[Requirement], measurements: Sequence[Measu
     claims = [claim for claim in claims_of(requirements, measurements, confidence) if claim.requirement.can_break]
     outcomes = outcomes_of(claims, p_broken(claims), confidence)
     outcome = together(each for claim, each in zip(claims, outcomes, strict=True) if decides(claim.requirement, each))
-    is_one_model = outcome is Outcome.GO and indistinct(measurements) is not None
-    return Outcome.INCONCLUSIVE if is_one_model else outcome
+    if outcome is not Outcome.GO:
+        return outcome
+    held_open = any(
+        each.outcome is CheckOutcome.OPEN for each in checks_if_right(requirements, measurements, confidence)
+    )
+    return Outcome.INCONCLUSIVE if held_open or indistinct(measurements) is not None else Outcome.GO
 
 
 def together(outcomes: Iterable[CheckOutcome]) -> Outcome:

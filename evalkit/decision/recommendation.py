@@ -13,6 +13,7 @@ from evalkit.decision.check import Check, CheckOutcome
 from evalkit.decision.needs import Need, names_text, needs_of, needs_text
 from evalkit.decision.requirement import TEACHER_ACCURACY
 from evalkit.diagnosis.finding import Finding
+from evalkit.quality.outside import as_counted
 
 SAVES_TOO_LITTLE = "it saves too little to be worth replacing the teacher"
 TRAIN_MORE = "train a larger student, or longer, or on more text"
@@ -91,14 +92,14 @@ def _beside_controls(found: Recommendation, controls: Advice | None) -> Recommen
     if controls is None:
         return found
     if not controls.do_not_distil:
-        return replace(found, reason=f"{found.reason}; {controls.text}")
+        return replace(found, reason=f"{found.reason.removesuffix('.')}; {controls.text}")
     if found.action is Action.DEPLOY:
         return replace(
             found,
             action=Action.DO_NOT_DISTIL,
             reason=f"{controls.text}. The student may replace its teacher all the same: {found.reason}",
         )
-    return replace(found, reason=f"{found.reason}; and do not distil: {controls.text}")
+    return replace(found, reason=f"{found.reason.removesuffix('.')}; and do not distil: {controls.text}")
 
 
 def _worst_first(checks: Sequence[Check], deciding: Check) -> list[Check]:
@@ -167,6 +168,9 @@ def _why(check: Check) -> str:
 
 
 def _is_too_near(check: Check) -> bool:
+    name = check.requirement.measurement
+    if name != as_counted(name):
+        return False  # reading the answers, or asking for labels more clearly, decides it
     is_judged = check.use_of_margin is not None and check.unusable is None
     return is_judged and check.further_needed is None
 

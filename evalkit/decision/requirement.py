@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from evalkit.cost.per_request import REDUCTION
 from evalkit.data.subpopulations import Group
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.quality.reweighted import weighted_by
 from evalkit.spec.requirements import MetricBar, Requirements
@@ -75,7 +76,8 @@ class Requirement:
     @property
     def is_quality(self) -> bool:
         """Whether it is about right answers (as opposed to time and money)."""
-        return self.measurement in (RETENTION, TEACHER_ACCURACY) or self.measurement.startswith(METRIC_GAP)
+        name = as_counted(self.measurement)
+        return name in (RETENTION, TEACHER_ACCURACY) or name.startswith(METRIC_GAP)
 
 
 def requirements_of(

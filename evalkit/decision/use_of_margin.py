@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from evalkit.decision.requirement import TEACHER_ACCURACY, Direction, Requirement
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import RETENTION
 from evalkit.stats.interval import Interval
 
@@ -21,7 +22,7 @@ class UseOfMargin:
 
 def use_of_margin(claim: Requirement, value: Interval) -> UseOfMargin | None:
     """Harm ÷ margin at the point and at both ends; None where the bar leaves no margin, or a ratio is not above 0."""
-    if claim.measurement in (RETENTION, TEACHER_ACCURACY) and claim.bound < 1.0:
+    if as_counted(claim.measurement) in (RETENTION, TEACHER_ACCURACY) and claim.bound < 1.0:
         allowed = 1.0 - claim.bound
         return UseOfMargin(
             point=(1.0 - value.point) / allowed,

@@ -11,6 +11,7 @@ from evalkit.decision.cascade import CascadeOffer
 from evalkit.decision.check import Check, CheckOutcome, check_all
 from evalkit.decision.evidence import claims_of
 from evalkit.decision.identity import DISTINCT, indistinct
+from evalkit.decision.if_right import checks_if_right
 from evalkit.decision.outcome import Outcome as Outcome
 from evalkit.decision.outcome import together
 from evalkit.decision.recommendation import Recommendation, recommend
@@ -50,7 +51,8 @@ def decide(
 ) -> Verdict:
     """GO when every required claim is shown (intersection–union, each at one-sided 1 − confidence); NO-GO when some
     required claim, or one of a merged group, is shown to be broken (Holm over all of them); INCONCLUSIVE otherwise, and
-    always when nothing was required or student and teacher cannot be told apart.
+    always when nothing was required, student and teacher cannot be told apart, or a required gap or retention is not
+    shown with the teacher right wherever it answered outside the labels.
 
     A ``cascade`` may be recommended beside the outcome, and ``controls`` that are as good may be recommended in the
     student's place; neither changes it. Raises ValueError for a confidence
@@ -60,11 +62,13 @@ def decide(
         raise ValueError(f"confidence is {confidence}; give a fraction in (0.5, 1), e.g. 0.95")
     checks = check_all(requirements, measurements, confidence)
     same = _one_model(requirements, measurements, confidence)
-    checks += () if same is None else (same,)
+    held_open = checks_if_right(requirements, measurements, confidence) + (() if same is None else (same,))
+    checks += held_open
     decisive = [check for check in checks if check.decides]
     outcome = together(check.outcome for check in decisive)
     deciding = _binding(outcome, decisive)
-    standing = standing_of(claims_of(requirements, measurements, confidence), confidence, is_barred=same is not None)
+    is_barred = any(check.outcome is CheckOutcome.OPEN for check in held_open)
+    standing = standing_of(claims_of(requirements, measurements, confidence), confidence, is_barred=is_barred)
     return Verdict(
         outcome=outcome,
         checks=checks,

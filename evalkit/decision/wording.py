@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from evalkit.cost.per_request import REDUCTION
 from evalkit.decision.evidence import Claim
 from evalkit.decision.identity import AGREEMENT
@@ -17,6 +19,7 @@ from evalkit.decision.requirement import (
     Requirement,
 )
 from evalkit.quality.discovery.discovered import FOUND
+from evalkit.quality.outside import as_counted
 from evalkit.quality.paired_gap import GAP, RETENTION
 from evalkit.quality.reweighted import WEIGHTED
 from evalkit.stats.interval import Interval
@@ -35,6 +38,10 @@ NAMES = {
 }
 
 
+REMEDY_IF_RIGHT = "read those answers, and ask for the labels more clearly"
+IF_RIGHT = "with the teacher right wherever it answered outside the labels"
+
+
 def name_of(claim: Requirement) -> str:
     """What a claim is about, in words.
 
@@ -47,6 +54,8 @@ def name_of(claim: Requirement) -> str:
 
 def name_of_measured(measurement: str, subpopulation: str, units: str = ROWS) -> str:
     """What a measurement in a subpopulation is called, in words."""
+    if measurement != as_counted(measurement):
+        return f"{name_of_measured(as_counted(measurement), subpopulation, units)} {IF_RIGHT}"
     known = NAMES.get(measurement)
     if known is not None and subpopulation == ALL_ROWS:
         return known
@@ -107,7 +116,10 @@ def describe(claim: Claim) -> str:
         return f"{name_of(requirement)} could not be measured: {measured.value.reason}"
     if not claim.is_readable:
         return f"{name_of(requirement)} could not be judged: {claim.unusable}"
-    said = _sentence(requirement, measured.value)
+    said = _sentence(replace(requirement, measurement=as_counted(requirement.measurement)), measured.value)
+    if requirement.measurement != as_counted(requirement.measurement):
+        said += f", {IF_RIGHT}"
+        said += "" if claim.is_bounded_inside else f": {REMEDY_IF_RIGHT}"
     if claim.is_bounded_inside and requirement.rows_short:
         return f"{said}; but its group has {requirement.rows_short:,} {requirement.units} fewer than minimum_rows"
     return f"{said}; but {claim.unusable}" if claim.unusable else said

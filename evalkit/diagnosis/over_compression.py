@@ -79,6 +79,8 @@ _READINGS = {
     "fell short, this student alone cannot tell",
 }
 
+BETTER = "it is shown to be right more often than its teacher, so what it does not follow is no fault"
+
 
 def over_compression(
     student: Rung,
@@ -87,6 +89,7 @@ def over_compression(
     ladder: Sequence[Rung] = (),
     control: Rung | None = None,
     held_out_ids: Sequence[str] = (),
+    is_better: bool = False,
 ) -> Finding:
     """Fires where the agreement is shown to be too little, and names the cause as far as the evidence goes.
 
@@ -94,19 +97,21 @@ def over_compression(
     Low, and a larger rung of ``ladder`` or the teacher-sized ``control`` agrees more (paired, lower bound above 0) and
     the largest is high: capacity. Low, and the control is low too: optimisation. Low otherwise: one or the other, which
     cannot be told. High, and from training to held-out the agreement loses more than 0.05 by its lower bound: coverage.
-    Shares have Wilson's interval, differences on the same texts Tango's and between sets of texts Newcombe's (1998,
-    Statistics in Medicine 17, 873–890). Texts are taken as independent. Not estimable below 100 texts in a set.
-    Raises ValueError for rungs that answer other texts.
+    A student that is shown to be right more often than its teacher (``is_better``) disagrees for good reason, and
+    nothing fires. Shares have Wilson's interval, differences on the same texts Tango's and between sets of texts
+    Newcombe's (1998, Statistics in Medicine 17, 873–890). Texts are taken as independent. Not estimable below 100 texts
+    in a set. Raises ValueError for rungs that answer other texts.
     """
     value = _agreement(student, level)
-    cause = Cause.NONE if isinstance(value, NotEstimable) else cause_of(student, level, ladder, control)
+    unread = is_better or isinstance(value, NotEstimable)
+    cause = Cause.NONE if unread else cause_of(student, level, ladder, control)
     return Finding(
         failure_mode=_MODES[cause],
         measurement=Measurement(
             name=AGREEMENT, subpopulation=ALL_ROWS, unit="share", value=value, evidence="agreement.parquet"
         ),
         fired=cause is not Cause.NONE,
-        explanation=_explain(student, value, cause, level, ladder, control),
+        explanation=_explain(student, value, BETTER if is_better else _READINGS[cause], level, ladder, control),
         corrective_practice=_PRACTICES[cause],
         examples=_lost(student, held_out_ids) if cause is not Cause.NONE else (),
     )
@@ -170,7 +175,7 @@ def _lost(student: Rung, ids: Sequence[str]) -> tuple[str, ...]:
 
 
 def _explain(
-    student: Rung, value: Estimate, cause: Cause, level: float, ladder: Sequence[Rung], control: Rung | None
+    student: Rung, value: Estimate, reading: str, level: float, ladder: Sequence[Rung], control: Rung | None
 ) -> str:
     if isinstance(value, NotEstimable):
         return f"not measured: {value.reason}"
@@ -178,7 +183,7 @@ def _explain(
     beside = "".join(f"; {each.name} {_text(_share(each.train, level))}" for each in others)
     return (
         f"the student answers as its teacher does on {_text(value)} of training texts and on "
-        f"{_text(_share(student.held_out, level))} of held-out ones{beside}; {_READINGS[cause]}"
+        f"{_text(_share(student.held_out, level))} of held-out ones{beside}; {reading}"
     )
 
 

@@ -73,14 +73,15 @@ def _labels(engine: Engine, encoded: Sequence[EncodedText], rows: int) -> NDArra
 
 def effective_size(changed: NDArray[np.bool_], rows: int) -> float:
     """How many independent texts tell as much as these, shape (n,), in batches of ``rows`` one after the other: n ÷
-    Kish's design effect, from the variance of the batches' sums, and never more than n.
+    Kish's design effect, from the variance of the batches' sums, and never more than n. Where none or all changed
+    nothing is seen of how they hang together within a batch: then as many as there are batches.
 
     >>> round(effective_size(np.array([True, True, False, False, False, False]), rows=2), 3)
     2.0
     """
     n, share = changed.size, float(changed.mean())
     if share in (0.0, 1.0):
-        return float(n)
+        return float(-(-n // rows))
     starts = np.arange(0, n, rows)
     sums = np.add.reduceat(changed.astype(np.float64), starts)
     off = sums - share * np.diff([*starts, n])

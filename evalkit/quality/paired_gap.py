@@ -123,6 +123,12 @@ def count_pairs(student: NDArray[np.bool_], teacher: NDArray[np.bool_]) -> Paire
     return _counted(2 * student.astype(np.int64) + teacher)
 
 
+def is_shown_better(measurements: Sequence[Measurement]) -> bool:
+    """Whether the student is shown to be right more often than its teacher, over all rows."""
+    gaps = [each.value for each in measurements if (each.name, each.subpopulation) == (GAP, ALL_ROWS)]
+    return any(isinstance(gap, Interval) and gap.lower > 0 for gap in gaps)
+
+
 def paired_differences(
     pairs: Sequence[tuple[NDArray[np.bool_], NDArray[np.bool_]]], clusters: NDArray[np.int64] | None, level: float
 ) -> list[Estimate]:

@@ -59,7 +59,7 @@ def shapes_of(stated: str, distill: Distill, teacher: TeacherShape | None) -> tu
     """
     names = [name.strip() for name in stated.split(",") if name.strip()]
     if len(names) < 2:
-        raise SpecError(f"--sizes {stated!r} names {len(names)} rungs; a ladder needs at least two: {REMEDY}")
+        raise SpecError(f"--sizes {stated!r} names {len(names)} of the two rungs or more that a ladder needs: {REMEDY}")
     rungs = tuple(_shape(name, distill, teacher) for name in names)
     seen: dict[Any, str] = {}
     for rung in rungs:

@@ -9,8 +9,10 @@ import json
 import os
 import signal
 import tempfile
-from collections.abc import Callable, Sequence
-from multiprocessing import get_context
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,8 @@ from evalkit.students.from_spec import distil_into
 
 METHOD = "forkserver"
 LOOK_S = 0.2
+SAFE_PATH = "PYTHONSAFEPATH"
+STOPS = (signal.SIGINT, signal.SIGTERM)
 TRAINING, REFUSED = "training.json", "refused-{}.json"
 GO_ON = "start again: it goes on from the last checkpoint"
 
@@ -46,21 +50,57 @@ def distil_in_processes(
     receiver, sender = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory(prefix="evalkit-training-") as name:
         meeting = Path(name)
-        started = start_processes(
-            _take_part,
-            args=(processes, threads, meeting, sender, folder, how),
-            nprocs=processes,
-            join=False,
-            start_method=METHOD,
-        )
+        with _stops_wait() as stops, _no_code_from_here():
+            started = start_processes(
+                _take_part,
+                args=(processes, threads, meeting, sender, folder, how),
+                nprocs=processes,
+                join=False,
+                start_method=METHOD,
+            )
         sender.close()
         try:
+            for stop in stops[:1]:
+                signal.raise_signal(stop)
             _follow(started, receiver, on_progress, meeting)
         finally:
             _end(started)
             receiver.close()
         training: dict[str, Any] = json.loads((meeting / TRAINING).read_text(encoding="utf-8"))
         return training
+
+
+@contextmanager
+def _no_code_from_here() -> Iterator[None]:
+    """The server is a new Python, which would import from the folder that it is started in before anything else."""
+    before = os.environ.get(SAFE_PATH)
+    os.environ[SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE_PATH]
+        else:
+            os.environ[SAFE_PATH] = before
+
+
+@contextmanager
+def _stops_wait() -> Iterator[list[int]]:
+    """Gathers the signals that would stop this process while it starts others: one that is cut off in its start prints
+    what broke in it. The others start with these signals blocked, and take them in ``_take_part``."""
+    if threading.current_thread() is not threading.main_thread():
+        yield []
+        return
+    resource_tracker.ensure_running()  # its start would unblock them
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda stop, _: came.append(stop)) for number in STOPS}
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOPS)
+    try:
+        yield came
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def refuse_too_many(processes: int, gpus: int) -> None:
@@ -79,6 +119,7 @@ def _take_part(
     number: int, processes: int, threads: int, meeting: Path, sender: Connection, folder: Path, how: dict[str, Any]
 ) -> None:
     """The process ``number``, counted from 0, from its first line to its last."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
     _meet(number, processes, threads, meeting)
     try:
         training = distil_into(folder, on_progress=lambda share, note: sender.send((share, note)), **how)

@@ -23,6 +23,8 @@ def started_from(folder: Path, labels: tuple[str, ...], seed: int, attention: st
     from safetensors import SafetensorError
     from transformers import AutoTokenizer
 
+    if not (folder / "config.json").is_file():
+        raise ModelError(f"student.distill.start {folder} has no config.json; give a Hugging Face encoder's folder")
     config = read_config(folder)
     refuse_pickles(folder)
     if not (folder / "tokenizer.json").is_file():

@@ -15,7 +15,7 @@ from evalkit.workflow.reducing import FLIP_TEXTS, where_compared
 from evalkit.workflow.servable import ServableModel
 from serving.manifest import depends_on_batch
 
-VERSION = 1
+VERSION = 2
 BATCHES = "batches.json"
 
 

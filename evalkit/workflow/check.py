@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from evalkit.predictions.aligned import STUDENT, TEACHER, refuse_other_labels
+from evalkit.quality.paired_gap import is_shown_better
 from evalkit.record.layout import RunFolder, claim, locked
 from evalkit.record.looks import Look, close_look, open_look
 from evalkit.record.looks_ledger import Question
@@ -77,8 +78,8 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     refuse_small(spec, grouping)
     judged = judge_quality(gate, inputs, answered, grouping)
     controlled = hold_against_controls(gate, inputs, answered, grouping, teacher)
-    found = diagnose(gate, inputs, answered, teacher, student) + controlled.findings
-    judged = replace(judged, findings=judged.findings + found)
+    found = diagnose(gate, inputs, answered, teacher, student, is_shown_better(judged.measurements))
+    judged = replace(judged, findings=judged.findings + found + controlled.findings)
     measurements = judged.measurements + controlled.measurements
 
     from evalkit.workflow.under_load import put_under_load

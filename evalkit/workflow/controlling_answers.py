@@ -117,7 +117,7 @@ def answers_of_folder(gate: Gate, inputs: Inputs, stated: str) -> AnswersStage:
         )
         np.save(target / ANSWERS, probabilities.argmax(1))
 
-    return _stage(gate, inputs, {"files": manifest.files, "provider": gate.spec.serve.provider}, work)
+    return _stage(gate, inputs, {"model": model.version, "provider": gate.spec.serve.provider}, work)
 
 
 def answers_of_tfidf(gate: Gate, inputs: Inputs) -> AnswersStage:

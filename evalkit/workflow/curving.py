@@ -109,7 +109,9 @@ def learning_curve(loaded: LoadedSpec, root: Path, reporter: Reporter, asked: As
 
 def _distill(loaded: LoadedSpec) -> Distill:
     if loaded.spec.student.distill is None:
-        raise SpecError("gate.yaml has no student.distill, so more rows change nothing; say how the student is trained")
+        raise SpecError(
+            f"{loaded.path.name} has no student.distill, so more rows change nothing; say there how to train one"
+        )
     return loaded.spec.student.distill
 
 
@@ -143,7 +145,7 @@ def _refuse_sizes(rows: IntArray, shares: tuple[float, ...], distill: Distill) -
     step = distill.batch_rows * distill.accumulate
     if rows[0] * (1 - distill.held_back) < step:
         raise DataError(
-            f"{100 * shares[0]:g} % of the rows to train on are {rows[0]:,} rows, which do not fill a step of "
+            f"{100 * shares[0]:g} % of the rows to train on ({rows[0]:,}) does not fill a step of "
             f"{step} (student.distill.batch_rows · accumulate); give larger --shares or a smaller batch"
         )
     if (np.diff(rows) <= 0).any():
@@ -173,7 +175,7 @@ def _teacher_elsewhere(
     """The teacher's accuracy that an earlier run has on the held-out set: read, not measured again."""
     if teacher is None or ground.source != "data.train":
         return None
-    found = earlier_teacher_accuracy(gate.run.root.parent, held_out, teacher.version)
+    found = earlier_teacher_accuracy(gate.run.root.parent, held_out, gate.spec.data.columns, teacher.version)
     if found is None:
         return None
     run, accuracy = found

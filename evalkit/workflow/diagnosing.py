@@ -23,7 +23,7 @@ from evalkit.workflow.inputs import Inputs
 from evalkit.workflow.servable import ServableModel
 from evalkit.workflow.teaching import Lessons, lessons_of, teacher_outputs
 
-VERSION = 2
+VERSION = 3
 MOST_TEXTS = 2000
 """Drawn from each table: enough for an interval of ±2 points, and seconds of the student's time."""
 
@@ -36,10 +36,17 @@ class Diagnosed:
 
 
 def diagnose(
-    gate: Gate, inputs: Inputs, answered: Answered, teacher: ServableModel | None, student: ServableModel | None
+    gate: Gate,
+    inputs: Inputs,
+    answered: Answered,
+    teacher: ServableModel | None,
+    student: ServableModel | None,
+    is_better: bool,
 ) -> tuple[Finding, ...]:
     """Whether the student follows its teacher on what it was taught, where it was distilled in this run, and whether
-    it answers production texts otherwise than held-out ones, where there is a sample. Without either, no stage."""
+    it answers production texts otherwise than held-out ones, where there is a sample. Without either, no stage.
+
+    ``is_better``: the student is shown to be right more often than its teacher."""
     taught = inputs.train is not None and gate.spec.student.distill is not None
     if student is None or not (taught or inputs.production is not None):
         return ()
@@ -50,7 +57,7 @@ def diagnose(
     def work(folder: Path) -> None:
         found = []
         if taught:
-            found.append(_over_compression(gate, inputs, answered, lessons or teacher, student, folder))
+            found.append(_over_compression(gate, inputs, answered, lessons or teacher, student, folder, is_better))
         if inputs.production is not None:
             gate.reporter.progress(0.5, "production texts")
             found.append(_prediction_shift(gate, inputs.production, answered, student, folder))
@@ -67,6 +74,7 @@ def diagnose(
             "teacher": teacher.version if teacher is not None else None,
             "lessons": lessons.outputs.key if lessons is not None else None,
             "student": student.version,
+            "is_better": is_better,
             "text": gate.spec.data.columns.text,
             "provider": gate.spec.serve.provider,
             "level": gate.level,
@@ -84,6 +92,7 @@ def _over_compression(
     teacher: Lessons | ServableModel | None,
     student: ServableModel,
     folder: Path,
+    is_better: bool,
 ) -> Finding:
     """Held-out rows that the teacher answers outside the labels are left out: as training rows they taught nothing."""
     labels = np.asarray(gate.spec.task.labels, dtype=object)
@@ -101,7 +110,8 @@ def _over_compression(
         train=equal(answers[TEACHER], answers[STUDENT]),
         held_out=equal(held_out[TEACHER], held_out[STUDENT]),
     )
-    return over_compression(rung, gate.level, held_out_ids=[str(each) for each in held_out["row_id"]])
+    ids = [str(each) for each in held_out["row_id"]]
+    return over_compression(rung, gate.level, held_out_ids=ids, is_better=is_better)
 
 
 def _prediction_shift(

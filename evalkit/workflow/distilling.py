@@ -41,7 +41,9 @@ def distil_alone(loaded: LoadedSpec, root: Path, reporter: Reporter) -> Distille
     teacher or a stage is not as it must be.
     """
     if loaded.spec.student.distill is None:
-        raise SpecError("gate.yaml has no student.distill, so there is nothing to train; say how, or run evalkit check")
+        raise SpecError(
+            f"{loaded.path.name} has no student.distill, so there is nothing to train; add it, or run evalkit check"
+        )
     run = RunFolder(root.resolve())
     with locked(run):
         claim(run, loaded.spec.model_dump(mode="json"), loaded.digest)

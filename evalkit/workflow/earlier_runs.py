@@ -14,6 +14,7 @@ from evalkit.data.dataset import Rows
 from evalkit.planning.break_even import Throughputs
 from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.record.layout import RunFolder
+from evalkit.spec.gate import Columns
 from evalkit.stats.interval import Estimate, Interval
 
 
@@ -55,10 +56,15 @@ def earlier_throughputs(workspace: Path, task: str) -> Throughputs | None:
     return None
 
 
-def earlier_teacher_accuracy(workspace: Path, held_out_digest: str, version: str) -> tuple[str, Interval] | None:
-    """The newest run that measured this ``version`` of the teacher on the same held-out file, and its accuracy."""
+def earlier_teacher_accuracy(
+    workspace: Path, held_out_digest: str, columns: Columns, version: str
+) -> tuple[str, Interval] | None:
+    """The newest run that measured this ``version`` of the teacher on the same ``columns`` of the same held-out file,
+    and its accuracy."""
+    read = columns.model_dump(mode="json")
     for run, record in _newest_first(workspace, []):
         same_rows = _at(record, "signature", "data_digests", "held_out") == held_out_digest
+        same_rows = same_rows and _at(record, "spec", "data", "columns") == read
         if same_rows and _at(record, "signature", "model_versions", TEACHER) == version:
             found = _measured(record, "teacher_accuracy")  # the first is over all rows
             if isinstance(found, Interval):

@@ -39,7 +39,7 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.grouping import Grouping, claims_of
 from evalkit.workflow.inputs import Inputs
 
-VERSION = 6
+VERSION = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +127,11 @@ def _measure(gate: Gate, answered: Answered, grouping: Grouping) -> tuple[Measur
             in_groups={each.metric for each in asked if each.subpopulations},
         ),
         *fidelity_measurements(answered.units, kind, labels, answered.cluster, level, rng),
-        *(outside_measurements(answered.units, answered.cluster, level) if kind == CLASSIFICATION else ()),
+        *(
+            outside_measurements(answered.units, grouping.groups, answered.cluster, level)
+            if kind == CLASSIFICATION
+            else ()
+        ),
     )
 
 

@@ -67,7 +67,8 @@ def planned_ladder(loaded: LoadedSpec, sizes: str, margin: float | None, root: P
     distill = loaded.spec.student.distill
     if distill is None:
         raise SpecError(
-            "gate.yaml has no student.distill, so there is no student to vary in size; say how, or run check"
+            f"{loaded.path.name} has no student.distill, so there is no student to vary in size; add it, or run "
+            "evalkit check"
         )
     asked = loaded.spec.requirements.quality.overall_margin if margin is None else margin
     if asked is None:

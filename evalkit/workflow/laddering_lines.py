@@ -15,11 +15,12 @@ from evalkit.decision.smallest import Named, judged, smallest_in_sequence, small
 from evalkit.diagnosis.finding import Finding
 from evalkit.diagnosis.over_compression import Rung, over_compression
 from evalkit.predictions.aligned import STUDENT, TEACHER
-from evalkit.quality.paired_gap import GAP, equal, right
+from evalkit.quality.paired_gap import GAP, equal, is_shown_better, right
 from evalkit.quality.with_the_best import Standing, differences, with_the_best
 from evalkit.record.ladder_record import SCHEMA_VERSION, Figures, LadderRecord, RungLine
 from evalkit.record.layout import RunFolder
 from evalkit.record.run_record import RunRecord
+from evalkit.spec.gate import OUTSIDE
 from evalkit.spec.loading import LoadedSpec
 from evalkit.spec.rungs import RungShape
 from evalkit.stats.interval import Estimate, Interval, NotEstimable
@@ -173,7 +174,9 @@ def _findings(
     rungs: Sequence[Climbed], tables: Sequence[pd.DataFrame], confidence: float
 ) -> tuple[Finding | None, ...]:
     """Why each rung does not follow its teacher, read off the rungs that are made the same way: cut from the teacher,
-    or from scratch. Intervals are at Bonferroni's level over the rungs. None where no training text was answered."""
+    or from scratch. Intervals are at Bonferroni's level over the rungs. None where no training text was answered. As in
+    each rung's own diagnosis, held-out rows that the teacher answers outside the labels are left out."""
+    tables = [each[each[TEACHER] != OUTSIDE] for each in tables]
     made = [_rung(each, table) for each, table in zip(rungs, tables, strict=True)]
     level = 1.0 - 2.0 * (1.0 - confidence) / len(rungs)
     found: list[Finding | None] = []
@@ -194,6 +197,7 @@ def _findings(
                 ladder=[rung for other, rung in alike if not other.shape.is_control],
                 control=control,
                 held_out_ids=[str(each) for each in tables[at]["row_id"]],
+                is_better=is_shown_better(climbed.record.measurements),
             )
         )
     return tuple(found)

@@ -108,6 +108,11 @@ def _ground(
 ) -> Ground:
     together = len(np.unique(units)) < len(units)
     clusters = units if together else None
+    if len(np.unique(rows.labels)) < 2:
+        raise DataError(
+            f"all {len(rows):,} measured rows of {source} have one label, on which every student that always gives it "
+            "is perfect; label rows of other labels too"
+        )
     few = too_few_clusters(clusters)
     if few is not None:
         raise DataError(f"the measured rows of {source} cannot carry a learning curve: {few.reason}")

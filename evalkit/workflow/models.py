@@ -167,6 +167,7 @@ def _packaged(
         "max_length": max_length,
         "tolerance": serve.parity_tolerance,
         "held_out": inputs.digests["held_out"],
+        "text": gate.spec.data.columns.text,
         **({} if code is None else {"code": code.digest}),
     }
     return gate.stage(f"{role}-model", VERSION, {**stated, **(reduced.stated if reduced else {})}, work)

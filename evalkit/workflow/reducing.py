@@ -37,6 +37,7 @@ class Reduction:
             "most_label_flips": serve.most_label_flips,
             "provider": where_compared(self.gate),
             "held_out": self.inputs.digests["held_out"],
+            "text": self.gate.spec.data.columns.text,
         }
         if self.precision == "int8_static":
             stated |= {"train": self.inputs.digests["train"], "calibration_rows": serve.calibration_rows}

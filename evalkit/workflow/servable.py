@@ -28,8 +28,9 @@ class ServableModel:
 
     @property
     def batch_dependent_share(self) -> float:
-        """At most this share of its labels depends on the batch: the upper end of the interval."""
-        return 0.0 if self.batches is None else float(self.batches["upper"])
+        """At most this share of its labels depends on the batch: the upper end of the interval, and no more than
+        serve.most_label_flips allows."""
+        return 0.0 if self.batches is None else min(self.batches["upper"], self.batches["most_label_flips"])
 
     @property
     def judged_with(self) -> dict[str, float]:

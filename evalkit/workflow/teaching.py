@@ -81,8 +81,14 @@ def lessons_of(gate: Gate, inputs: Inputs, teacher: ServableModel | None) -> Les
             f"teacher.load {source} is an ONNX folder, from which no student can be cut; give its Hugging Face folder"
         )
     return Lessons(
-        rows=train, digest=inputs.digests["train"], outputs=_teacher_outputs(gate, inputs, teacher), source=source
+        rows=train, digest=_digest(gate, inputs), outputs=_teacher_outputs(gate, inputs, teacher), source=source
     )
+
+
+def _digest(gate: Gate, inputs: Inputs) -> str:
+    """Names the texts and the labels that are learnt: the file, and which of its columns they are."""
+    columns = gate.spec.data.columns
+    return f"{inputs.digests['train']}, text {columns.text!r}, label {columns.label!r}"
 
 
 def _lessons_of_answers(gate: Gate, inputs: Inputs, train: Rows) -> Lessons:
@@ -101,7 +107,7 @@ def _lessons_of_answers(gate: Gate, inputs: Inputs, train: Rows) -> Lessons:
     outputs = gate.stage("teacher-lessons", VERSION, {"answers": answers.key, "labels": labels, "soft": stated}, work)
     return Lessons(
         rows=train.part(np.load(outputs.folder / TAUGHT)),
-        digest=inputs.digests["train"],
+        digest=_digest(gate, inputs),
         outputs=outputs,
         source=None,
         counts=outputs.read(COUNTS),
@@ -120,7 +126,7 @@ def _teacher_outputs(gate: Gate, inputs: Inputs, teacher: ServableModel) -> Stag
     return gate.stage(
         "teacher-outputs",
         VERSION,
-        {"teacher": teacher.version, "train": inputs.digests["train"]},
+        {"teacher": teacher.version, "train": inputs.digests["train"], "text": gate.spec.data.columns.text},
         work,
     )
 

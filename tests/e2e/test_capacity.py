@@ -17,6 +17,8 @@ from evalkit.stats.interval import NotEstimable
 from loadtest.capacity.plan import SearchPlan
 from loadtest.capacity.result import CapacityResult, StoppedBecause
 
+pytestmark = pytest.mark.alone
+
 STUB = Path(__file__).parents[1] / "unit" / "loadtest" / "stub_server.py"
 
 

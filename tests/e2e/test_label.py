@@ -156,7 +156,7 @@ def test_a_gate_counts_held_out_answers_that_are_no_labels_as_wrong(in_process, 
     assert share["value"]["point"] == pytest.approx(1 / 141)
 
 
-def test_a_verdict_that_hangs_on_answers_outside_the_labels_says_so(in_process, server, tmp_path):
+def test_a_verdict_that_hangs_on_answers_outside_the_labels_never_go(in_process, server, tmp_path):
     """One answer in ten is outside: counted as wrong the student is level, were they right it loses ten points."""
     held_out = [*texts(135, "hanging"), *(f"OUTSIDE row {number}" for number in range(15))]
     gate = project(tmp_path, server.base_url, held_out=held_out)
@@ -165,8 +165,10 @@ def test_a_verdict_that_hangs_on_answers_outside_the_labels_says_so(in_process, 
     student.loc[135:, "prediction"] = [wrong[answer_to(text)] for text in held_out[135:]]
     student.to_csv(tmp_path / "student.csv", index=False)
     done = in_process("check", gate, "--run", tmp_path / "runs" / "one")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 3, done.output
+    assert "with the teacher right wherever it answered outside the labels" in " ".join(done.stdout.split())
     report = (tmp_path / "runs" / "one" / "report.md").read_text()
+    assert "Read those answers, and ask for the labels more clearly." in report
     assert "Answers are labels, teacher | 10.0 (" in report
     assert "which is not shown to keep the margin of 10 points" in report
 

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from evalkit.record.stages import file_digest
+from evalkit.spec.gate import Columns
 from evalkit.workflow.curving import asked_curve
 from serving.manifest import model_version, read_manifest
 from tests.tiny_classifiers import LABELS, texts_and_labels, write_tiny_teacher
@@ -87,6 +88,7 @@ def test_a_teacher_that_knows_the_measured_rows_is_taken_as_an_earlier_run_has_i
             "data_digests": {"held_out": file_digest(project / "held_out.parquet")},
             "model_versions": {"teacher": model_version(read_manifest(model))},
         },
+        "spec": {"data": {"columns": Columns().model_dump(mode="json")}},
         "measurements": [{"name": "teacher_accuracy", "subpopulation": "all", "value": accuracy}],
     }
     (project / "runs" / "earlier").mkdir()
@@ -124,7 +126,7 @@ def test_a_table_of_its_own_leaves_every_training_row_to_train_on(project, in_pr
         (("--shares", "50,100,100"), "--shares has 2 different sizes; a curve needs 3"),
         (("--shares", "ten"), "--shares is 'ten'; give percentages"),
         (("--seeds", "0"), "--seeds is 0; give 1 to 100"),
-        (("--shares", "1,50,100"), "1 % of the rows to train on are 6 rows, which do not fill a step of 16"),
+        (("--shares", "1,50,100"), "1 % of the rows to train on (6) does not fill a step of 16"),
         (("--measure-on", "held_out.parquet"), "300 texts of --measure-on held_out.parquet stand in data.held_out too"),
     ],
 )
@@ -138,7 +140,9 @@ def test_a_question_that_cannot_be_asked_is_one_line(project, in_process, monkey
 
 def test_nothing_to_train_no_bar_and_too_few_labels_are_refused(project, in_process):
     given = with_spec(project, "given.yaml", student={"load": "teacher2"})
-    assert "more rows change nothing" in in_process("learning-curve", given).stderr
+    assert (
+        "given.yaml has no student.distill, so more rows change nothing" in in_process("learning-curve", given).stderr
+    )
     no_bar = with_spec(
         project,
         "no_bar.yaml",
@@ -152,6 +156,12 @@ def test_nothing_to_train_no_bar_and_too_few_labels_are_refused(project, in_proc
     refused = in_process("learning-curve", spec)
     assert refused.exit_code == 2
     assert "20% of the 400 labelled rows of data.train are 80 rows to measure the learning curve on" in refused.stderr
+    one = texts_and_labels(600, seed=1).assign(label=LABELS[0])
+    one.to_parquet(project / "one.parquet")
+    spec = with_spec(project, "one.yaml", data={"train": "one.parquet", "held_out": "held_out.parquet"})
+    refused = in_process("learning-curve", spec)
+    assert refused.exit_code == 2
+    assert "all 120 measured rows of data.train have one label" in refused.stderr
 
 
 def test_sizes_are_sorted_and_counted_once():

@@ -15,6 +15,8 @@ import pytest
 
 from tests.unit.loadtest.raw_server import OK, always, once, raw_server, read_request
 
+pytestmark = pytest.mark.alone
+
 ANSWER = b'{"predictions": [{"label": "A"}]}'
 GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
 SHORT = ("--rate", "50", "--duration", "2s", "--warmup", "200ms", "--timeout", "1s")

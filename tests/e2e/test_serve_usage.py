@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from click.testing import Result
+
+pytestmark = pytest.mark.alone
 
 
 def test_the_usage_names_the_command_that_was_typed(in_process: Callable[..., Result]) -> None:

@@ -13,6 +13,8 @@ import yaml
 
 from tests.model_folders import LABELS, write_tiny_model_folder
 
+pytestmark = pytest.mark.alone
+
 ROWS = 300
 WORDS = {"negative": "bad", "neutral": "plain", "positive": "good"}
 SPEC: dict[str, Any] = {

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.alone
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAN_RUN = shutil.which("wrk") and shutil.which("taskset") and len(os.sched_getaffinity(0)) >= 2
 

@@ -17,6 +17,8 @@ import yaml
 
 from tests.tiny_classifiers import LABELS, texts_and_labels, write_tiny_teacher
 
+pytestmark = pytest.mark.alone
+
 SPEC = {
     "task": {"name": "tiny", "labels": list(LABELS)},
     "data": {"train": "train.parquet", "held_out": "held_out.parquet"},

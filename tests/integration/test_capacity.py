@@ -15,6 +15,8 @@ from loadtest.capacity.trial import Asked, Side, side_of
 from loadtest.plan import OpenLoopPlan
 from tests.stub_serving import stub_server
 
+pytestmark = pytest.mark.alone
+
 LIMIT_MS = 100.0
 
 

@@ -34,7 +34,7 @@ CORES = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else
 LIMIT_MS = 50.0
 QUIET = 0.10  # of a core used by others: above it, this machine cannot show a clean run
 
-pytestmark = pytest.mark.skipif(len(CORES) < 2, reason="server and generator need a core each")
+pytestmark = [pytest.mark.alone, pytest.mark.skipif(len(CORES) < 2, reason="server and generator need a core each")]
 
 
 @contextmanager

@@ -26,6 +26,8 @@ from loadtest.samples import read_samples
 from loadtest.schedule import schedule_of, split
 from tests.stub_serving import stub_port
 
+pytestmark = pytest.mark.alone
+
 TEXTS, LABELS = ["a", "b", "c", "d"], ["A", "B", "C", "D"]
 ROOT = Path(__file__).parents[2]
 EVALKIT = [sys.executable, "-m", "evalkit"]

@@ -30,6 +30,8 @@ from loadtest.summary import count_answers, summarise, throughput
 from loadtest.validity import saturation_void_reasons, void_reasons
 from tests.stub_serving import stub_server
 
+pytestmark = pytest.mark.alone
+
 TEXTS = ["a", "b", "c", "d"]
 LABELS = ["A", "B", "C", "D"]
 

@@ -22,6 +22,8 @@ from loadtest.samples import read_samples
 from loadtest.schedule import schedule_of
 from tests.stub_serving import stub_server
 
+pytestmark = pytest.mark.alone
+
 LOCUSTFILE = Path(__file__).parents[2] / "loadtest" / "locustfile.py"
 TEXTS = ["a", "b", "c"]
 

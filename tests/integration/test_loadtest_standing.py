@@ -17,6 +17,8 @@ from loadtest.schedule import intended_times
 from loadtest.standing import StandingGenerator, standing_generator
 from tests.stub_serving import stub_server
 
+pytestmark = pytest.mark.alone
+
 TEXTS, LABELS = ["a", "b"], ["A", "B"]
 
 

@@ -17,6 +17,8 @@ from loadtest.plan import OpenLoopPlan
 from loadtest.standing import standing_generator
 from tests.stub_serving import stub_server
 
+pytestmark = pytest.mark.alone
+
 
 def turn(role: str, url: str) -> Turn:
     return Turn(role=role, server=Served(url=url, pid=1, provider="cpu", version="1", pinned_core=None), expected=["A"])

@@ -41,7 +41,7 @@ from serving.manifest import read_manifest
 from tests.model_folders import POISON, write_tiny_model_folder
 from tests.tiny_classifiers import LABELS, texts_and_labels, write_tiny_teacher
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Ray's, of its own settings
+pytestmark = [pytest.mark.alone, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # Ray's, of its own settings
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
 # a dead raylet refuses the connection at once; a busy one has time to answer
 SEES_A_DEATH_SOON = {

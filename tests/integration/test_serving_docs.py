@@ -7,7 +7,11 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from tests.serving_process import Server, running
+
+pytestmark = pytest.mark.alone
 
 PAGE = Path(__file__).parents[2] / "docs" / "serving.md"
 

@@ -12,6 +12,8 @@ import pytest
 
 from tests.serving_process import START_S, arguments, running
 
+pytestmark = pytest.mark.alone
+
 
 def test_without_the_option_there_is_no_grpc_port(tiny_model_folder: Path) -> None:
     with running(tiny_model_folder) as server:

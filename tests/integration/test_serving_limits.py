@@ -28,6 +28,8 @@ from tests.serving_process import (
     running,
 )
 
+pytestmark = pytest.mark.alone
+
 HEAD = b"POST /v1/classify HTTP/1.1\r\nHost: test\r\nContent-Length: %d\r\n\r\n"
 KEY = "an-api-key-of-20-chars"
 

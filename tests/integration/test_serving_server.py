@@ -18,6 +18,8 @@ from serving.engine import Engine
 from serving.provider import Provider
 from tests.serving_process import START_S, Client, body_of, command, exchange, running
 
+pytestmark = pytest.mark.alone
+
 
 def test_the_served_answers_are_the_engines(tiny_model_folder: Path) -> None:
     engine = Engine.load(tiny_model_folder, provider=Provider.CPU)

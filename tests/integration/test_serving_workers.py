@@ -31,6 +31,8 @@ from tests.serving_process import (
     running,
 )
 
+pytestmark = pytest.mark.alone
+
 ADMIN = "an-admin-key-of-22-chars"
 LOAD = "/v2/repository/models/tiny/load"
 TWO = ("--workers", "2")

@@ -23,6 +23,8 @@ from serving.engine import Engine
 from serving.provider import Provider
 from tests.serving_process import Server, running
 
+pytestmark = pytest.mark.alone
+
 TEXTS = ["good day", "the film is bad", "a plain dáy", ""]
 LABELS = [b"positive", b"negative", b"neutral"]
 MODULES = {"http": tritonclient.http, "grpc": tritonclient.grpc}

@@ -62,7 +62,9 @@ def test_the_student_is_packaged_checked_and_answers_in_the_precision_asked_for(
         json.loads((stage.folder / "stage.json").read_text())["inputs"] for stage in (gate.done[-1], plain.done[-1])
     ]
     assert stated[0]["calibration_rows"] == 40
-    assert set(stated[1]) == {"source", "task", "max_length", "tolerance", "held_out"}, "fp32 rests on what it did"
+    assert set(stated[1]) == {"source", "task", "max_length", "tolerance", "held_out", "text"}, (
+        "fp32 rests on what it did"
+    )
 
 
 def test_a_folder_that_is_onnx_already_is_compared_with_its_fp32(project):

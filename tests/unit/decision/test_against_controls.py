@@ -105,6 +105,7 @@ def test_after_no_go_it_stands_beside_the_remedy(verdict: Callable[..., Verdict]
     assert found.outcome is Outcome.NO_GO
     assert found.recommendation.action is Action.RETRAIN
     assert "; and do not distil: the same student trained on the true labels is as good" in found.recommendation.text
+    assert ".;" not in found.recommendation.text
 
 
 def test_a_gain_that_is_not_shown_is_said_to_be_open_and_the_action_stays(verdict: Callable[..., Verdict]) -> None:
@@ -120,7 +121,9 @@ def test_few_trainings_say_that_other_seeds_may_differ() -> None:
     for seeds, said in ((1, "one training each"), (2, "2 trainings each")):
         found = advice(report(seeds, hard_labels=AS_GOOD))
         assert found is not None
-        assert found.text.endswith(f" ({said}, and other seeds may differ: set controls.seeds to 3 or more)")
+        assert found.text.endswith(
+            f" ({said}, and other seeds may differ: give controls: {{against: […], seeds: 3}} or more)"
+        )
     finished = advice(report(1, tfidf=AS_GOOD))
     assert finished is not None
     assert "seeds" not in finished.text

@@ -27,6 +27,12 @@ def test_a_student_alone_that_does_not_follow_is_too_small_or_too_little_trained
     assert "this student alone cannot tell" in finding.explanation
 
 
+def test_a_student_that_is_right_more_often_than_its_teacher_is_not_asked_to_follow_it() -> None:
+    finding = over_compression(rung(1, 0.8, 0.78), 0.90, is_better=True)
+    assert not finding.fired
+    assert "no fault" in finding.explanation
+
+
 def test_where_the_teacher_sized_control_follows_the_student_is_too_small() -> None:
     control = rung(2, 0.97, 0.95, "the teacher's size", 1000)
     finding = over_compression(rung(1, 0.8, 0.78), 0.90, control=control)

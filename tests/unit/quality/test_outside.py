@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score
 
+from evalkit.data.subpopulations import Group
 from evalkit.quality.fidelity import fidelity_measurements
 from evalkit.quality.metrics.answered import answered
 from evalkit.quality.metrics.catalogue import metric
@@ -80,19 +81,22 @@ def test_the_bootstrap_tells_it_from_every_label():
 
 
 def test_the_share_of_rows_has_an_interval_and_a_model_without_such_answers_no_line():
-    found = named(outside_measurements(made(), None, 0.9))
+    found = named(outside_measurements(made(), (), None, 0.9))
     share = found["teacher_answers_outside_labels"]
     assert isinstance(share, Interval)
     assert (share.point, share.n) == (0.1, 400)
     assert share.lower < 0.1 < share.upper
     assert "student_answers_outside_labels" not in found
-    assert outside_measurements(made(outside=0), None, 0.9) == ()
+    assert outside_measurements(made(outside=0), (), None, 0.9) == ()
 
 
 def test_the_gap_is_also_given_as_if_the_teacher_had_been_right_there():
     """Counted as wrong the teacher has 90 %, level with its student; forgiven it has all."""
     table = made()
-    counted, forgiven = named(paired_measurements(table, (), None, 0.9)), named(outside_measurements(table, None, 0.9))
+    counted, forgiven = (
+        named(paired_measurements(table, (), None, 0.9)),
+        named(outside_measurements(table, (), None, 0.9)),
+    )
     student = counted["student_accuracy"].point
     assert counted["teacher_accuracy"].point == 0.9
     assert forgiven["teacher_accuracy_if_outside_were_right"].point == 1.0
@@ -101,16 +105,41 @@ def test_the_gap_is_also_given_as_if_the_teacher_had_been_right_there():
     assert gap.upper < counted["student_minus_teacher_accuracy"].lower
 
 
+def test_a_group_has_the_forgiven_gap_where_the_teacher_answered_outside_in_it():
+    table = made()
+    group = {"margin": 0.05, "required": True}
+    inside = Group(name="user=old", rows=np.arange(200, 400), **group)
+    hit = Group(name="user=new", rows=np.arange(100), **group)
+    found = {each.subpopulation: each.value for each in outside_measurements(table, (inside, hit), None, 0.9)[2:]}
+    assert "user=old" not in found
+    (part,) = [each for each in paired_measurements(table.iloc[:100], (), None, 0.9) if each.name == "student_accuracy"]
+    assert found["user=new"].point == pytest.approx(part.value.point - 1.0)
+
+
+def test_production_weights_are_forgiven_too():
+    """Half of the traffic is a tenth of the rows, in which the teacher answered outside the labels every time."""
+    half = {"margin": None, "required": False, "weight": 0.5, "columns": ("channel",)}
+    groups = [
+        Group(name="channel=tweet", rows=np.arange(40), values=("tweet",), **half),
+        Group(name="channel=mail", rows=np.arange(40, 400), values=("mail",), **half),
+    ]
+    gaps = [each for each in outside_measurements(made(), groups, None, 0.9) if "minus" in each.name]
+    found = {each.subpopulation: each.value.point for each in gaps}
+    student = (made()["student"] == made()["row_label"]).to_numpy()
+    expected = (student[:40].mean() + student[40:].mean()) / 2 - 1.0
+    assert found["all, weighted by channel"] == pytest.approx(expected)
+
+
 def test_rows_that_belong_together_widen_the_share():
     table = made()
-    plain, clustered = (named(outside_measurements(table, cluster, 0.9)) for cluster in (None, "user"))
+    plain, clustered = (named(outside_measurements(table, (), cluster, 0.9)) for cluster in (None, "user"))
     name = "teacher_answers_outside_labels"
     assert clustered[name].upper - clustered[name].lower > 1.2 * (plain[name].upper - plain[name].lower)
 
 
 def test_a_student_that_is_outside_too_is_counted_and_not_forgiven():
     table = made().assign(student=lambda each: each["teacher"])
-    found = named(outside_measurements(table, None, 0.9))
+    found = named(outside_measurements(table, (), None, 0.9))
     assert found["student_answers_outside_labels"].point == 0.1
     assert found["student_accuracy_if_outside_were_right"].point == 0.9
 

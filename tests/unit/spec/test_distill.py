@@ -90,3 +90,13 @@ def test_the_schema_accepts_every_objective_and_refuses_unknown_keys():
     for name in EIGHT:
         assert validator.is_valid({"cut_layers": [0], "objectives": [{"objective": name, "weight": 2}]})
         assert not validator.is_valid({"cut_layers": [0], "objectives": [{"objective": name, "wieght": 2}]})
+
+
+def test_what_the_types_refuse_is_said_with_what_to_give():
+    refused(
+        "objectives.0: response.kll is not known; there are response.kl, ", objectives=[{"objective": "response.kll"}]
+    )
+    refused("objectives: it is empty; give at least 1 item", objectives=[])
+    refused("start: Input should be a valid string; give one text, no keys or list", start={"load": "folder"})
+    refused("cut_layers is 2: Input should be a valid tuple; give a list, e.g. [2]", cut_layers=2)
+    refused("give package.module:function, e.g. students:make", cut_layers=None, module={"function": "students.make"})

@@ -39,8 +39,8 @@ def test_what_the_spec_says_of_embeddings_stays() -> None:
 @pytest.mark.parametrize(
     ("sizes", "said"),
     [
-        ("tiny", "names 1 rungs; a ladder needs at least two"),
-        ("", "names 0 rungs"),
+        ("tiny", "names 1 of the two rungs or more that a ladder needs"),
+        ("", "names 0 of the two"),
         ("tiny,huge", "'huge', which is no size; give tiny, mini"),
         ("tiny,cut:", "'cut:', which is no size"),
         ("tiny,cut:0-6", "give rising numbers of the teacher's 6 layers, e.g. cut:0-5"),

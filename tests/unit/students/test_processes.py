@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 
 import psutil
 import pytest
@@ -15,7 +17,7 @@ from evalkit.modelling.predicting import torch_logits
 from evalkit.record.stages import folder_digest
 from evalkit.spec.distill import Distill
 from evalkit.spec.gate import Columns
-from evalkit.students.processes import _killed, distil_in_processes, refuse_too_many
+from evalkit.students.processes import _killed, _stops_wait, distil_in_processes, refuse_too_many
 from serving.engine import softmax
 from tests.tiny_classifiers import LABELS, texts_and_labels, write_tiny_teacher
 
@@ -120,3 +122,36 @@ def test_the_one_that_was_killed_is_named_and_not_those_that_broke_for_want_of_i
 def test_the_spec_refuses_more_processes_than_rows_in_a_batch():
     with pytest.raises(ValueError, match="processes is 8, more than batch_rows 4 can be shared among"):
         Distill.model_validate(DISTILL | {"batch_rows": 4, "processes": 8})
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_waits_until_the_processes_have_started(stop):
+    before, mask = signal.getsignal(stop), signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    with _stops_wait() as stops:
+        os.kill(os.getpid(), stop)
+        assert stop in signal.pthread_sigmask(signal.SIG_BLOCK, []), "the started ones have it blocked"
+    assert stops == [stop]
+    assert signal.getsignal(stop) is before
+    assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == mask
+
+
+def test_the_folder_that_the_command_is_started_in_gives_the_processes_no_code(tmp_path):
+    """The server that they are forked from is a new Python, in which it would come first."""
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    for name in ("grp", "selectors", "struct"):
+        (here / f"{name}.py").write_text("open('imported', 'w').close()\nraise ImportError('of the wrong file')")
+    script = elsewhere / "start.py"
+    script.write_text(
+        "from multiprocessing import get_context\n"
+        "from evalkit.students.processes import METHOD, _no_code_from_here\n"
+        "if __name__ == '__main__':\n"
+        "    child = get_context(METHOD).Process(target=print, args=('started',))\n"
+        "    with _no_code_from_here():\n"
+        "        child.start()\n"
+        "    child.join()\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=here, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == "started\n", done.stderr
+    assert not (here / "imported").exists()
