@@ -143,7 +143,7 @@ def test_the_same_ladder_again_does_nothing_again(project, made):
 @pytest.mark.parametrize(
     ("sizes", "more", "said"),
     [
-        ("tiny", (), "names 1 rungs; a ladder needs at least two"),
+        ("tiny", (), "names 1 of the two rungs or more that a ladder needs"),
         ("tiny,cut:0-3", (), "cut:0-3; give rising numbers of the teacher's 3 layers"),
         ("cut:0,cut:0-1", ("--margin", "3"), "--margin is 3; give a fraction in (0, 1)"),
     ],

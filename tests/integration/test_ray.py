@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -65,14 +67,24 @@ SPEC: dict[str, Any] = {
 def cluster() -> Iterator[Cluster]:
     """The head node; each test that needs a second one starts it."""
     arguments = {**NODE, "include_dashboard": False, "_system_config": SEES_A_DEATH_SOON}
-    started = Cluster(initialize_head=True, head_node_args=arguments)
+    with own_stop():
+        started = Cluster(initialize_head=True, head_node_args=arguments)
     yield started
     started.shutdown()
 
 
+@contextmanager
+def own_stop() -> Iterator[None]:
+    """Each node that starts in this process takes SIGTERM over, and would let pytest go on without a cluster."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture
 def second(cluster) -> Iterator[Any]:
-    node = cluster.add_node(**NODE)
+    with own_stop():
+        node = cluster.add_node(**NODE)
     cluster.wait_for_nodes()
     yield node
     cluster.remove_node(node, allow_graceful=False)
@@ -84,6 +96,7 @@ def kill(node: Any) -> None:
     root = psutil.Process(raylet.process.pid)
     for each in [root, *root.children(recursive=True)]:
         each.kill()
+    raylet.process.wait(10)  # until somebody does, it is neither there nor gone
 
 
 def gate_of(folder: Path, name: str, executor: Any) -> Gate:
