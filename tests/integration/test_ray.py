@@ -43,7 +43,7 @@ from tests.model_folders import POISON, write_tiny_model_folder
 from tests.tiny_classifiers import LABELS, texts_and_labels, write_tiny_teacher
 
 pytestmark = [
-    pytest.mark.long,  # a cluster in the tests' own process has hung, see docs/many-machines.md
+    pytest.mark.long,  # a cluster of two nodes on a machine that may have two cores
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # Ray's, of its own settings
 ]
 NODE = {"num_cpus": 1, "object_store_memory": 100 * 2**20}
