@@ -35,7 +35,7 @@ test: .venv/.installed-dev ## run the tests, without the longest (see test-long)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "not long and not alone" -n auto --maxprocesses=8
 	$(BIN)/python -m pytest -m "alone and not long"
 
-test-long: .venv/.installed-dev ## the longest simulations of error rates, and the server's benchmark in short: two and a half minutes
+test-long: .venv/.installed-dev ## the longest simulations of error rates, two nodes of Ray, and the server's benchmark in short: five minutes
 	$(BIN)/python -m pytest -m long
 
 check: .venv/.installed-dev ## format, lint, types, architecture, docs
