@@ -24,3 +24,11 @@ def torch_logits(classifier: TextClassifier, texts: Sequence[str], max_length: i
             batch = pad([ids[row] for row in rows], classifier.tokenizer.pad_token_id)
             logits[rows] = classifier.model(**batch).logits.float().numpy()
     return logits
+
+
+def torch_answers(
+    classifier: TextClassifier, texts: Sequence[str], max_length: int, labels: Sequence[str]
+) -> NDArray[np.int64]:
+    """The answers [texts] as numbers into ``labels``, which may lie in another order than the classifier's own."""
+    order = [classifier.labels.index(label) for label in labels]
+    return np.asarray(torch_logits(classifier, texts, max_length)[:, order].argmax(1), dtype=np.int64)

@@ -253,6 +253,19 @@ class Distill(Section):
         return self
 
     @property
+    def step_rows(self) -> int:
+        """Rows that one step of the optimiser takes."""
+        return self.batch_rows * self.accumulate
+
+    def fills_a_step(self, rows: int) -> bool:
+        """Whether so many rows, less those held back, are enough for one step.
+
+        >>> [Distill(cut_layers=(0,), batch_rows=32, held_back=0.5).fills_a_step(rows) for rows in (63, 64)]
+        [False, True]
+        """
+        return rows * (1.0 - self.held_back) >= self.step_rows
+
+    @property
     def learnt(self) -> tuple[Objective, ...]:
         """The objectives; the single response.kl of the three keys where none are given.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from evalkit.predictions.aligned import STUDENT, TEACHER, refuse_other_labels
+from evalkit.predictions.aligned import STUDENT, TEACHER
 from evalkit.quality.paired_gap import is_shown_better
 from evalkit.record.layout import RunFolder, claim, locked
 from evalkit.record.looks import Look, close_look, open_look
@@ -24,7 +24,7 @@ from evalkit.workflow.grouping import grouping_of, refuse_small, refuse_unasked
 from evalkit.workflow.inputs import Inputs, check_inputs
 from evalkit.workflow.judging import judge, judge_quality, refuse_unfit_metrics
 from evalkit.workflow.labelling import api_side
-from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
+from evalkit.workflow.models import refuse_same_source, student_model, teacher_folder_model
 from evalkit.workflow.own_student import try_module
 from evalkit.workflow.recording import put_together
 from evalkit.workflow.spreading.ray_cluster import refuse_missing_ray
@@ -60,9 +60,7 @@ def _measure_and_judge(gate: Gate, recorded_at: str) -> RunRecord:
     try_module(gate, inputs)
     refuse_unfit_controls(gate, inputs)
 
-    teacher = None if spec.teacher.load is None else teacher_model(gate, inputs)
-    if teacher is not None:
-        refuse_other_labels(spec.task.labels, teacher.manifest.labels, teacher.manifest.labels)
+    teacher = teacher_folder_model(gate, inputs)
     of_api = None if spec.teacher.api is None else api_side(gate, inputs)
     if of_api is not None and of_api.recorded is not None:
         usage |= usage_of_api(gate.loaded, inputs, of_api.recorded)

@@ -52,13 +52,11 @@ def refuse_unfit_controls(gate: Gate, inputs: Inputs) -> None:
         labels = inputs.train.labels[inputs.train.labels != NO_LABEL]
         _refuse_few(needing[0], len(labels), len(np.unique(labels)))
         distill = gate.spec.student.distill
-        if HARD_LABELS in needing and distill is not None:
-            step = distill.batch_rows * distill.accumulate
-            if len(labels) * (1.0 - distill.held_back) < step:
-                raise DataError(
-                    f"controls: hard_labels has {len(labels)} labelled rows in data.train, fewer than one step of "
-                    f"{step}; label more, or leave it out"
-                )
+        if HARD_LABELS in needing and distill is not None and not distill.fills_a_step(len(labels)):
+            raise DataError(
+                f"controls: hard_labels has {len(labels)} labelled rows in data.train, fewer than one step of "
+                f"{distill.step_rows}; label more, or leave it out"
+            )
     for stated in controls.folders:
         labels_of(gate, stated)
 
@@ -148,12 +146,11 @@ def _torch_stage(
 ) -> AnswersStage:
     def work(target: Path) -> None:
         from evalkit.modelling.loading import load_classifier
-        from evalkit.modelling.predicting import torch_logits
+        from evalkit.modelling.predicting import torch_answers
 
         classifier = load_classifier(folder, code=code)
-        logits = torch_logits(classifier, inputs.held_out.texts, max_length)
-        of_task = [gate.spec.task.labels.index(label) for label in classifier.labels]  # the model has its own order
-        np.save(target / ANSWERS, np.array(of_task, dtype=np.int64)[logits.argmax(1)])
+        answers = torch_answers(classifier, inputs.held_out.texts, max_length, gate.spec.task.labels)
+        np.save(target / ANSWERS, answers)
 
     return _stage(gate, inputs, stated, work)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from evalkit.data.truth import NO_LABEL
+from evalkit.predictions.aligned import STUDENT
 from evalkit.record.stages import StageResult
 from evalkit.spec.controls import HARD_LABELS, TRAINED, Controls
 from evalkit.spec.distill import SINGLE_KEYS, Distill
@@ -18,8 +19,6 @@ from evalkit.workflow.gate import Gate
 from evalkit.workflow.teaching import Lessons
 from evalkit.workflow.training import STUDENT_WEIGHTS
 from evalkit.workflow.trainings import Wanted, trained_all
-
-STUDENT = "student"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

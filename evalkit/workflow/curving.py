@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from evalkit.data.nested import nested_parts
 from evalkit.data.truth import NO_LABEL
 from evalkit.errors import DataError, SpecError
-from evalkit.predictions.aligned import refuse_other_labels
 from evalkit.record.curve_record import SCHEMA_VERSION, CurveRecord, MeasuredOn, TeacherElsewhere, write_curve
 from evalkit.record.layout import RunFolder, claim, locked, utc_now
 from evalkit.record.stages import StageResult
@@ -25,12 +24,11 @@ from evalkit.stats.curve_points import Reference, curve_points
 from evalkit.stats.interval import Interval
 from evalkit.stats.learning_curve import FEWEST_SIZES, read_curve, withdrawn
 from evalkit.stats.sample_size import power_not_worse
+from evalkit.workflow.before_training import before_training
 from evalkit.workflow.earlier_runs import earlier_teacher_accuracy
 from evalkit.workflow.gate import Gate, Reporter
-from evalkit.workflow.inputs import check_inputs
 from evalkit.workflow.measured_apart import Ground, part_of_training, table_of_its_own
-from evalkit.workflow.models import refuse_same_source, teacher_model
-from evalkit.workflow.own_student import student_code, try_module
+from evalkit.workflow.own_student import student_code
 from evalkit.workflow.servable import ServableModel
 from evalkit.workflow.teaching import lessons_of
 from evalkit.workflow.trainings import Wanted, trained_all
@@ -88,12 +86,7 @@ def learning_curve(loaded: LoadedSpec, root: Path, reporter: Reporter, asked: As
     with locked(run):
         claim(run, loaded.spec.model_dump(mode="json"), loaded.digest)
         gate = Gate(loaded=loaded, run=run, reporter=reporter)
-        refuse_same_source(gate)
-        inputs, _ = check_inputs(gate)
-        try_module(gate, inputs)
-        teacher = None if loaded.spec.teacher.load is None else teacher_model(gate, inputs)
-        if teacher is not None:
-            refuse_other_labels(loaded.spec.task.labels, teacher.manifest.labels, teacher.manifest.labels)
+        inputs, teacher = before_training(gate)
         lessons = lessons_of(gate, inputs, teacher)
         if asked.measure_on is None:
             ground = part_of_training(gate, lessons, teacher)
@@ -142,11 +135,10 @@ def _measured(
 
 def _refuse_sizes(rows: IntArray, shares: tuple[float, ...], distill: Distill) -> None:
     """Raises DataError where a size does not fill one step, or is no larger than the one before."""
-    step = distill.batch_rows * distill.accumulate
-    if rows[0] * (1 - distill.held_back) < step:
+    if not distill.fills_a_step(int(rows[0])):
         raise DataError(
             f"{100 * shares[0]:g} % of the rows to train on ({rows[0]:,}) does not fill a step of "
-            f"{step} (student.distill.batch_rows · accumulate); give larger --shares or a smaller batch"
+            f"{distill.step_rows} (student.distill.batch_rows · accumulate); give larger --shares or a smaller batch"
         )
     if (np.diff(rows) <= 0).any():
         raise DataError(f"--shares give {', '.join(f'{each:,}' for each in rows)} rows; sizes must differ: give others")
@@ -158,11 +150,11 @@ def _answers(gate: Gate, weights: StageResult, ground: Ground, digest: str, max_
 
     def work(folder: Path) -> None:
         from evalkit.modelling.loading import load_classifier
-        from evalkit.modelling.predicting import torch_logits
+        from evalkit.modelling.predicting import torch_answers
 
         student = load_classifier(weights.folder / "weights", code=student_code(gate))
-        order = [student.labels.index(label) for label in gate.spec.task.labels]
-        np.save(folder / "answers.npy", torch_logits(student, ground.texts, max_length)[:, order].argmax(1))
+        answers = torch_answers(student, ground.texts, max_length, gate.spec.task.labels)
+        np.save(folder / "answers.npy", answers)
 
     stated = {"weights": weights.key, "measured": digest, "max_length": max_length, "labels": gate.spec.task.labels}
     found: IntArray = np.load(gate.stage("curve-answers", VERSION, stated, work).folder / "answers.npy")

@@ -8,14 +8,11 @@ from typing import Any
 
 from evalkit.errors import SpecError
 from evalkit.modelling.own_folder import is_own_folder
-from evalkit.predictions.aligned import refuse_other_labels
 from evalkit.record.layout import RunFolder, claim, locked
 from evalkit.spec.loading import LoadedSpec
+from evalkit.workflow.before_training import before_training
 from evalkit.workflow.gate import Gate, Reporter
-from evalkit.workflow.inputs import check_inputs
-from evalkit.workflow.models import refuse_same_source, student_model, teacher_model
-from evalkit.workflow.own_student import try_module
-from evalkit.workflow.spreading.ray_cluster import refuse_missing_ray
+from evalkit.workflow.models import student_model
 from evalkit.workflow.training import STUDENT_WEIGHTS
 
 
@@ -48,13 +45,7 @@ def distil_alone(loaded: LoadedSpec, root: Path, reporter: Reporter) -> Distille
     with locked(run):
         claim(run, loaded.spec.model_dump(mode="json"), loaded.digest)
         gate = Gate(loaded=loaded, run=run, reporter=reporter)
-        refuse_missing_ray(loaded.spec.executor.ray)
-        refuse_same_source(gate)
-        inputs, _ = check_inputs(gate)
-        try_module(gate, inputs)
-        teacher = None if loaded.spec.teacher.load is None else teacher_model(gate, inputs)
-        if teacher is not None:
-            refuse_other_labels(loaded.spec.task.labels, teacher.manifest.labels, teacher.manifest.labels)
+        inputs, teacher = before_training(gate)
         student = student_model(gate, inputs, teacher)
     weights = next(stage for stage in gate.done if stage.name == STUDENT_WEIGHTS)
     return Distilled(weights=weights.folder / "weights", served=student.folder, training=student.training or {})

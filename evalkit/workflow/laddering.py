@@ -12,7 +12,6 @@ import numpy as np
 from evalkit.decision.smallest import confidence_of_each
 from evalkit.errors import SpecError
 from evalkit.modelling.shape import layers_and_width
-from evalkit.predictions.aligned import refuse_other_labels
 from evalkit.record.ladder_record import LadderRecord, write_ladder
 from evalkit.record.layout import RunFolder, claim, locked, utc_now
 from evalkit.record.looks import looks_at
@@ -22,11 +21,10 @@ from evalkit.spec.contradictions import Contradiction, refuse_contradictions
 from evalkit.spec.loading import LoadedSpec, canonical_json, spec_digest
 from evalkit.spec.rungs import RungShape, TeacherShape, shapes_of
 from evalkit.teachers.outputs import Answer, OutputStore
+from evalkit.workflow.before_training import before_training
 from evalkit.workflow.check import check
 from evalkit.workflow.gate import Gate, Reporter
-from evalkit.workflow.inputs import check_inputs
 from evalkit.workflow.laddering_lines import Climbed, put_ladder_together
-from evalkit.workflow.models import refuse_same_source, teacher_model
 from evalkit.workflow.servable import ServableModel
 from evalkit.workflow.teaching import OUTPUTS, Lessons, lessons_of
 from evalkit.workflow.training import STUDENT_WEIGHTS
@@ -139,12 +137,7 @@ def climb(ladder: Ladder, reporter: Reporter, say: Callable[[str], None]) -> tup
 def _trained(ladder: Ladder, reporter: Reporter) -> tuple[Lessons, ServableModel | None, tuple[StageResult, ...]]:
     """All trainings in the ladder's own folder, from which the rungs take them over. No teacher where it is an API."""
     gate = Gate(loaded=ladder.rungs[0].loaded, run=ladder.run, reporter=reporter)
-    refuse_same_source(gate)
-    inputs, _ = check_inputs(gate)
-    teacher = None if gate.spec.teacher.load is None else teacher_model(gate, inputs)
-    if teacher is not None:
-        labels = gate.spec.task.labels
-        refuse_other_labels(labels, teacher.manifest.labels, teacher.manifest.labels)
+    inputs, teacher = before_training(gate)
     lessons = lessons_of(gate, inputs, teacher)
     seed = ladder.loaded.spec.seed
     wanted = [

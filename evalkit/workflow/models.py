@@ -12,6 +12,7 @@ from evalkit.data.evenly import evenly
 from evalkit.errors import InvalidComparison, ModelError
 from evalkit.modelling.loading import check_classifier_folder
 from evalkit.modelling.own_folder import MODULE_FILE, is_own_folder
+from evalkit.predictions.aligned import refuse_other_labels
 from evalkit.record.layout import write_json
 from evalkit.record.stages import StageResult, file_digest, folder_digest
 from evalkit.spec.own_code import OwnCode
@@ -47,6 +48,16 @@ def _weights_digest(path: Path) -> str | None:
         if weights.is_file():
             return file_digest(weights)
     return None
+
+
+def teacher_folder_model(gate: Gate, inputs: Inputs) -> ServableModel | None:
+    """The teacher's model folder; None where it is behind an API or its answers are recorded. Raises InvalidComparison
+    where its labels are not the task's."""
+    if gate.spec.teacher.load is None:
+        return None
+    teacher = teacher_model(gate, inputs)
+    refuse_other_labels(gate.spec.task.labels, teacher.manifest.labels, teacher.manifest.labels)
+    return teacher
 
 
 def teacher_model(gate: Gate, inputs: Inputs) -> ServableModel:

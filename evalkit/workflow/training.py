@@ -30,8 +30,7 @@ CHECKPOINTS = "checkpoints"
 
 def refuse_short(rows: int, distill: Distill) -> None:
     """Raises DataError where the training table does not fill one step."""
-    step = distill.batch_rows * distill.accumulate
-    if rows * (1.0 - distill.held_back) < step:
+    if not distill.fills_a_step(rows):
         kept = f" with {distill.held_back:g} of them held back" if distill.held_back else ""
         times = f" · accumulate {distill.accumulate}" if distill.accumulate > 1 else ""
         raise DataError(
