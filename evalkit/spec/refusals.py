@@ -18,10 +18,10 @@ PATTERN_REMEDIES = {
 }
 
 
-def one_line(errors: Sequence[Mapping[str, Any]]) -> str:
-    """The first of pydantic's ``errors``."""
+def one_line(errors: Sequence[Mapping[str, Any]], whole: str = "the file") -> str:
+    """The first of pydantic's ``errors``; ``whole`` is what was refused where no key of it is to blame alone."""
     first = errors[0]
-    where = ".".join(str(part) for part in first["loc"]) or "the file"
+    where = ".".join(str(part) for part in first["loc"]) or whole
     given = first.get("input")
     shown = f" is {given!r}" if isinstance(given, str | int | float | bool) else ""
     if first["type"] == "missing":
@@ -29,9 +29,9 @@ def one_line(errors: Sequence[Mapping[str, Any]]) -> str:
     return f"{where}{shown}: {_rule(first, where)}"
 
 
-def refusal(error: ValidationError) -> str:
+def refusal(error: ValidationError, whole: str = "the file") -> str:
     """The first thing that ``error`` names."""
-    return one_line(error.errors())
+    return one_line(error.errors(), whole)
 
 
 def _text_remedy(given: object) -> str:

@@ -142,7 +142,9 @@ def _with(name: str, distill: Distill, shape: dict[str, Any]) -> Distill:
     try:
         return Distill.model_validate({**kept, **shape})
     except ValidationError as error:
-        raise SpecError(f"--sizes: {name} does not go with student.distill: {refusal(error)}") from error
+        raise SpecError(
+            f"--sizes: {name} does not go with student.distill: {refusal(error, 'the two together')}"
+        ) from error
 
 
 def _refuse_layer_maps(rung: RungShape) -> None:
